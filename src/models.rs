@@ -1,0 +1,54 @@
+//! Calling a model: a provider-neutral [`Request`] in, a stream of [`Delta`]s out, behind one [`Backend`] seam.
+//!
+//! It must never read credentials from anywhere but the [`Call`] it is handed, and knows nothing of sessions.
+//! Read `delta.rs` for the vocabulary, `wires.rs` for the sans-IO wires, `http.rs` for how they are driven.
+
+pub mod delta;
+pub mod fault;
+pub mod message;
+pub mod wires;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use delta::{Delta, StopReason, Usage};
+pub use fault::{Category, Fault};
+pub use message::{Assistant, Block, CacheRetention, Content, Message, Origin, Request, ToolSpec};
+
+use crate::accounts::Credential;
+use crate::catalog::Model;
+use crate::settings::Settings;
+use crate::system::System;
+
+/// Everything that one model call is made from.
+#[derive(Clone)]
+pub struct Call {
+    /// What is asked.
+    pub request: Arc<Request>,
+    /// Of which model.
+    pub model: Arc<Model>,
+    /// With which key.
+    pub credential: Credential,
+    /// `model.headers` with their values resolved.
+    pub headers: Vec<(String, secrecy::SecretString)>,
+    /// Timeouts, proxies and certificates in force.
+    pub settings: Arc<Settings>,
+    /// Environment (proxies), clock and files (demo scripts).
+    pub system: System,
+}
+
+/// A running answer. Dropping it closes the connection to the provider at once.
+pub type DeltaStream = Pin<Box<dyn Stream>>;
+
+/// A stream of deltas that can rest: while the client does not read, nobody polls it, and the waits for the
+/// provider must not run.
+pub trait Stream: futures_util::Stream<Item = Result<Delta, Fault>> + Send {
+    /// Called before polling again after a rest: starts every wait afresh.
+    fn resume(self: Pin<&mut Self>);
+}
+
+/// One way to reach models: HTTP wires, the `demo` model, later others.
+pub trait Backend: Send + Sync {
+    /// Begins a call. Never blocks: connecting is part of the stream.
+    fn call(&self, call: Call) -> DeltaStream;
+}

@@ -1,0 +1,108 @@
+//! A conversation as every wire is given it. See wire API notes in `wires.rs` for what is made of it.
+
+use std::sync::Arc;
+
+use crate::catalog::ThinkingLevel;
+
+/// One request to a model.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The system prompt.
+    pub system: Option<String>,
+    /// The conversation so far, the newest last.
+    pub messages: Vec<Message>,
+    /// What the model may call.
+    pub tools: Vec<ToolSpec>,
+    /// Output limit in tokens; the wire's default where `None`.
+    pub max_tokens: Option<u64>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// How much to think; `None` leaves it to the provider.
+    pub thinking: Option<ThinkingLevel>,
+    /// How long the provider should keep the prompt cached.
+    pub cache: CacheRetention,
+    /// Stable within a conversation, for cache affinity.
+    pub session: String,
+    /// JSON Schema that the answer must satisfy, as JSON text.
+    pub output_schema: Option<String>,
+}
+
+/// How long a provider should keep a prompt in its cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheRetention {
+    None,
+    #[default]
+    Short,
+    Long,
+}
+
+/// A tool that the model may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolSpec {
+    pub name: String,
+    pub description: String,
+    /// JSON Schema of the arguments, as JSON text.
+    pub parameters: String,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    User(Vec<Content>),
+    Assistant(Assistant),
+    ToolResult { call_id: String, name: String, content: Vec<Content>, is_error: bool },
+}
+
+/// A piece of what a person or a tool says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    Text(Arc<str>),
+    /// `data` is base64.
+    Image {
+        mime_type: Arc<str>,
+        data: Arc<str>,
+    },
+}
+
+/// What a model said in one call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assistant {
+    /// Which model said it: signatures are only good for the same one.
+    pub origin: Origin,
+    /// In order.
+    pub blocks: Vec<Block>,
+    /// Whether the answer came to its end: one that failed or was cancelled is not sent again.
+    pub complete: bool,
+}
+
+/// The three names that must all be equal for "the same model".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub provider: Arc<str>,
+    pub wire: Arc<str>,
+    pub model: Arc<str>,
+}
+
+/// A part of an assistant's message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    Text {
+        text: Arc<str>,
+        signature: Option<String>,
+    },
+    Thinking {
+        text: Arc<str>,
+        signature: Option<String>,
+    },
+    /// Thinking that only the provider can read.
+    RedactedThinking {
+        data: String,
+    },
+    /// `arguments` is the text of a JSON object.
+    ToolCall {
+        id: String,
+        name: String,
+        arguments: String,
+        signature: Option<String>,
+    },
+}

@@ -1,0 +1,65 @@
+//! Wire APIs, sans-IO: `encode(call) -> HTTP request as data`, `decoder.push(frame) -> deltas`.
+//!
+//! Nothing here imports tokio, reqwest, accounts, the clock or the environment. One file per wire, registered
+//! by one word in `wires!`.
+
+use super::{Delta, Fault, Request};
+use crate::catalog::Model;
+
+/// An HTTP request as data. The transport adds the credential and the user's headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    pub method: &'static str,
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+    /// Where the key goes.
+    pub auth: Auth,
+    /// How the body of the answer is cut into frames.
+    pub framing: Framing,
+}
+
+/// Where a key goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// The named header holds the bare key.
+    Header(&'static str),
+}
+
+/// How an answer's body is cut into frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Sse,
+}
+
+/// One frame of an answer's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The `event:` field; empty where there was none.
+    pub event: String,
+    /// The `data:` lines joined by line feeds.
+    pub data: String,
+}
+
+/// A wire API.
+pub trait Wire: Send + Sync {
+    /// As in `Model::wire`.
+    fn id(&self) -> &'static str;
+    /// The HTTP request that asks `model` for an answer to `request`.
+    fn encode(&self, request: &Request, model: &Model) -> HttpRequest;
+    /// A fresh decoder for one answer of `model`.
+    fn decoder(&self, model: &Model) -> Box<dyn Decoder>;
+    /// What an error answer means. `body` is at most 64 KiB of it.
+    fn fault(&self, status: u16, body: &[u8]) -> Fault;
+}
+
+/// Turns the frames of one answer into deltas.
+pub trait Decoder: Send {
+    /// Takes one frame and appends what it says to `out`. After a fault nothing more is pushed.
+    fn push(&mut self, frame: &Frame, out: &mut Vec<Delta>) -> Result<(), Fault>;
+    /// The body has ended. A fault where the answer had not.
+    fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), Fault>;
+}

@@ -1,0 +1,87 @@
+//! Settings in layers: built in < the user's `settings.json` < the client's `initialize.settings`.
+//!
+//! Also the one reader of JSON with comments, which `auth.json` and `models.json` share. It must never read a
+//! project folder's file as anything but a restriction.
+
+pub mod jsonc;
+
+use std::path::PathBuf;
+
+/// What can be set, with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// A model pattern (`provider/id`), used where a prompt names none.
+    pub default_model: Option<String>,
+    /// Sizes beyond which something is refused or ended.
+    pub limits: Limits,
+    /// How long to wait for a provider.
+    pub timeouts: Timeouts,
+    /// Certificate files (PEM) trusted beside the system's.
+    pub extra_ca_files: Vec<PathBuf>,
+    /// A proxy that stands above the environment's, as an editor's own `http.proxy` does.
+    pub proxy: Option<String>,
+}
+
+/// Sizes, in bytes unless said otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// One incoming line or body.
+    pub max_message_bytes: usize,
+    /// The text of one item of a conversation.
+    pub max_item_bytes: usize,
+    /// Requests without an answer yet (a count).
+    pub max_open_requests: usize,
+    /// Model calls that one prompt may cause (a count).
+    pub max_calls_per_turn: u32,
+}
+
+/// Waits, in milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timeouts {
+    /// Until the connection stands, TLS included.
+    pub connect_ms: u64,
+    /// Until the first event of an answer.
+    pub first_event_ms: u64,
+    /// Between two bytes of an answer that has begun.
+    pub idle_ms: u64,
+    /// Between two events of an answer that has begun, however many comments come.
+    pub event_ms: u64,
+    /// Until the client is told that nothing comes.
+    pub stall_notice_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_model: None,
+            limits: Limits {
+                max_message_bytes: 64 << 20,
+                max_item_bytes: 16 << 20,
+                max_open_requests: 16_384,
+                max_calls_per_turn: 200,
+            },
+            timeouts: Timeouts {
+                connect_ms: 10_000,
+                first_event_ms: 300_000,
+                idle_ms: 60_000,
+                event_ms: 180_000,
+                stall_notice_ms: 10_000,
+            },
+            extra_ca_files: Vec::new(),
+            proxy: None,
+        }
+    }
+}
+
+/// A problem in one of the user's files, told to the client and never fatal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file.
+    pub path: PathBuf,
+    /// 1-based, zero where the whole file is meant.
+    pub line: u32,
+    /// 1-based, in characters; zero where the whole line is meant.
+    pub column: u32,
+    /// What is wrong, without secrets.
+    pub message: String,
+}

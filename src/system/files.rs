@@ -1,0 +1,161 @@
+//! The file system: the few operations that Aside needs, each safe by construction.
+//!
+//! Whatever is created is private to the user (0600 in 0700 folders), and what is replaced is replaced whole.
+//! A trait, so that tests can make any operation fail.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// What identifies one state of a file: a change of any part means that it must be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Length in bytes.
+    pub len: u64,
+    /// Modification time in nanoseconds since the Unix epoch, where the file system tells it.
+    pub modified_ns: u128,
+    /// Inode, zero where there is none.
+    pub inode: u64,
+}
+
+/// One entry of a folder.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The entry's path.
+    pub path: PathBuf,
+    /// Its state.
+    pub stamp: Stamp,
+}
+
+/// The operations. Errors are the system's own.
+pub trait Files: Send + Sync {
+    /// The whole file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// At most `limit` bytes from the start of the file.
+    fn read_start(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
+    /// The file's state without reading it.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
+    /// The regular files of a folder, in no order.
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+    /// Replaces the file whole: written beside it, flushed to disk, renamed over it. A link is followed, and
+    /// the mode of an existing file is kept.
+    fn replace(&self, path: &Path, contents: &[u8]) -> io::Result<()>;
+    /// Creates the folder and those above it, private to the user.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Creates a file that must not exist yet and opens it for appending.
+    fn create_new(&self, path: &Path) -> io::Result<File>;
+    /// Opens an existing file for reading and appending.
+    fn open_append(&self, path: &Path) -> io::Result<File>;
+    /// Appends to an open file.
+    fn append(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
+    /// Flushes an open file to the disk.
+    fn sync(&self, file: &File) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The real file system.
+#[derive(Clone, Copy, Debug)]
+pub struct RealFiles;
+
+#[expect(clippy::disallowed_methods, reason = "this is the seam that the rule points to")]
+impl Files for RealFiles {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn read_start(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        use std::io::Read as _;
+        let mut start = Vec::new();
+        File::open(path)?.take(limit as u64).read_to_end(&mut start)?;
+        Ok(start)
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        std::fs::metadata(path).map(|metadata| stamp_of(&metadata))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            // An entry that vanished between the two calls is not there any more.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_file() {
+                entries.push(Entry { path: entry.path(), stamp: stamp_of(&metadata) });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn replace(&self, path: &Path, contents: &[u8]) -> io::Result<()> {
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let dir = target.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
+        self.create_dir(dir)?;
+        let mut beside = tempfile::NamedTempFile::new_in(dir)?;
+        beside.write_all(contents)?;
+        if let Ok(existing) = std::fs::metadata(&target) {
+            beside.as_file().set_permissions(existing.permissions())?;
+        }
+        beside.as_file().sync_all()?;
+        beside.persist(&target).map_err(|failed| failed.error)?;
+        sync_dir(dir)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).append(true).open(path)
+    }
+
+    fn append(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+}
+
+fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
+    let modified_ns = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_nanos());
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    Stamp { len: metadata.len(), modified_ns, inode }
+}
+
+/// Makes a rename durable. Windows has no such call: the rename itself is.
+#[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "this is the seam that the rule points to")]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! What is only to be had from the operating system: standard streams, parent processes, limits.
