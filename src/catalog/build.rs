@@ -179,14 +179,13 @@ fn emit(providers: &[Provider]) -> (String, String) {
     let mut text = Text::default();
     let mut costs: Vec<String> = Vec::new();
     let (mut rows, mut tiers, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut heads, mut by_id) = (Vec::new(), Vec::new());
+    let mut heads = Vec::new();
     for (at, provider) in providers.iter().enumerate() {
         let mut models: Vec<&Model> = provider.models.iter().collect();
         models.sort_by(|a, b| a.id.cmp(&b.id));
         let (first, first_key) = (rows.len(), keys.len());
         keys.extend(provider.keys.iter().map(|key| text.span(key)));
         for model in models {
-            by_id.push((model.id.clone(), rows.len()));
             let first_tier = tiers.len();
             tiers.extend(model.tiers.iter().map(|tier| format!("{tier:?}")));
             let price = |index: usize| model.cost.get(index).copied().unwrap_or_default();
@@ -228,15 +227,10 @@ fn emit(providers: &[Provider]) -> (String, String) {
             provider.needs_key,
         ));
     }
-    // Equal ids stay in the order of the providers' ranks: the sort is stable.
-    by_id.sort_by(|a, b| a.0.cmp(&b.0));
-    let by_id: Vec<_> = by_id.into_iter().map(|(_, row)| row.to_string()).collect();
-
     let mut table = String::from("pub(super) static TEXT: &str = include_str!(concat!(env!(\"OUT_DIR\"), \"/catalog.txt\"));\n");
     for (name, of, items) in [
         ("PROVIDERS", "ProviderRow", &heads),
         ("MODELS", "ModelRow", &rows),
-        ("MODELS_BY_ID", "u16", &by_id),
         ("KEYS", "Span", &keys),
         ("COSTS", "[f64; 4]", &costs),
         ("TIERS", "TierRow", &tiers),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Cost, CostTier, Provider, Thinking, ThinkingLevel};
+use super::{Cost, CostTier, Model, Provider, Thinking, ThinkingLevel};
 
 /// Byte offset and length in the table's one text.
 type Span = (u32, u16);
@@ -60,14 +60,6 @@ pub(super) fn providers() -> &'static [ProviderRow] {
 pub(super) fn provider(id: &str) -> Option<&'static ProviderRow> {
     // A linear walk: some forty rows in the order of their ranks.
     generated::PROVIDERS.iter().find(|row| row.id() == id)
-}
-
-/// The models of this id, exactly written, of all providers by rank.
-pub(super) fn models_with_id(id: &str) -> impl Iterator<Item = &'static ModelRow> {
-    let index = &generated::MODELS_BY_ID;
-    let row = |at: &u16| generated::MODELS.get(usize::from(*at));
-    let first = index.partition_point(|at| row(at).is_some_and(|row| row.id() < id));
-    index.get(first..).unwrap_or_default().iter().filter_map(row).take_while(move |row| row.id() == id)
 }
 
 fn text((at, len): Span) -> &'static str {
@@ -173,6 +165,26 @@ impl ModelRow {
     pub(super) fn headers(&self) -> Vec<(Arc<str>, Arc<str>)> {
         let headers = self.object(self.headers);
         headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into()))).collect()
+    }
+
+    /// The model as the data files say.
+    pub(super) fn build(&self) -> Model {
+        Model {
+            provider: self.provider().id().into(),
+            id: self.id().into(),
+            name: self.name().into(),
+            wire: self.wire().into(),
+            base_url: self.base_url().into(),
+            reasoning: self.reasoning,
+            thinking: self.thinking(),
+            takes_images: self.images,
+            cost: self.cost(),
+            context_window: self.context.into(),
+            max_output: self.output.into(),
+            headers: self.headers(),
+            auth_header: false,
+            compat: Arc::new(self.compat()),
+        }
     }
 
     fn object(&self, span: Span) -> serde_json::Map<String, serde_json::Value> {
