@@ -4,6 +4,8 @@
 //! project folder's file as anything but a restriction.
 
 pub mod jsonc;
+pub mod load;
+pub mod nearest;
 
 use std::path::PathBuf;
 
