@@ -5,7 +5,13 @@
 
 pub mod delta;
 pub mod fault;
+pub mod fold;
+pub mod frames;
+pub mod handoff;
+pub mod json;
 pub mod message;
+pub mod overflow;
+pub mod thinking;
 pub mod wires;
 
 use std::pin::Pin;
