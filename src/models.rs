@@ -4,14 +4,17 @@
 //! Read `delta.rs` for the vocabulary, `wires.rs` for the sans-IO wires, `http.rs` for how they are driven.
 
 pub mod delta;
+pub mod demo;
 pub mod fault;
 pub mod fold;
 pub mod frames;
 pub mod handoff;
+pub mod http;
 pub mod json;
 pub mod message;
 pub mod overflow;
 pub mod thinking;
+mod transport;
 pub mod wires;
 
 use std::pin::Pin;
@@ -57,4 +60,23 @@ pub trait Stream: futures_util::Stream<Item = Result<Delta, Fault>> + Send {
 pub trait Backend: Send + Sync {
     /// Begins a call. Never blocks: connecting is part of the stream.
     fn call(&self, call: Call) -> DeltaStream;
+}
+
+/// Every way to reach models; the HTTP client lives here, so a process has one of these.
+#[derive(Default)]
+pub struct Backends {
+    http: http::HttpBackend,
+    demo: demo::DemoBackend,
+}
+
+impl Backends {
+    /// The backend that speaks the wire API `wire`; a wire that does not exist is HTTP's to refuse.
+    pub fn of(&self, wire: &str) -> &dyn Backend {
+        if wire == demo::WIRE { &self.demo } else { &self.http }
+    }
+
+    /// Begins a call with the backend of its model.
+    pub fn call(&self, call: Call) -> DeltaStream {
+        self.of(&call.model.wire).call(call)
+    }
 }

@@ -1,0 +1,314 @@
+//! Drives the wires over HTTP: encode, authorise, send, cut into frames, decode.
+//!
+//! No task and no lock per delta: one chunk of the socket is decoded whole into a queue, which is emptied
+//! before the socket is asked again. It must never retry, follow a redirect or show a key. Next:
+//! `http/open.rs` (until the answer's head), `transport.rs` (the client), `wires.rs` (the formats).
+
+mod open;
+mod redact;
+mod retry_after;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use self::open::{Opened, Opening};
+use super::transport::{Transport, faults};
+use super::wires::Frame;
+use super::{Backend, Call, Delta, DeltaStream, Fault, Stream};
+use crate::settings::Timeouts;
+
+/// Bytes that may come, decompressed, without one event among them.
+const SILENT_LIMIT: usize = 64 << 20;
+/// Chunks without a delta that are read before other tasks get their turn.
+const FRUITLESS_CHUNKS: u32 = 32;
+/// How long an answer that has stopped may stay open for its token counts.
+const TRAILER: Duration = Duration::from_secs(5);
+
+/// Models reached over HTTP.
+#[derive(Default)]
+pub struct HttpBackend {
+    transport: Arc<Transport>,
+}
+
+impl Backend for HttpBackend {
+    fn call(&self, call: Call) -> DeltaStream {
+        let timeouts = call.settings.timeouts.clone();
+        let opening = open::open(Arc::clone(&self.transport), call);
+        Box::pin(Answer {
+            state: State::Opening(opening),
+            ready: VecDeque::new(),
+            failed: None,
+            clock: WaitClock { timeouts, started: None, last_byte: None, last_event: None, stopped: None, sleep: None },
+            frames_scratch: Vec::new(),
+            deltas_scratch: Vec::new(),
+        })
+    }
+}
+
+/// One answer, from before the request is made to its last delta.
+struct Answer {
+    state: State,
+    /// Decoded and not yet taken.
+    ready: VecDeque<Delta>,
+    /// Comes after everything in `ready`.
+    failed: Option<Fault>,
+    clock: WaitClock,
+    frames_scratch: Vec<Frame>,
+    deltas_scratch: Vec<Delta>,
+}
+
+/// Whatever a state holds of the connection is dropped, and with it the connection, when the state changes.
+enum State {
+    Opening(Opening),
+    Reading(Box<Reading>),
+    Ended,
+}
+
+struct Reading {
+    opened: Opened,
+    /// Bytes since the last event.
+    silent: usize,
+}
+
+impl Stream for Answer {
+    fn resume(self: Pin<&mut Self>) {
+        self.get_mut().clock.restart();
+    }
+}
+
+impl futures_util::Stream for Answer {
+    type Item = Result<Delta, Fault>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let mut fruitless = 0;
+        loop {
+            if let Some(delta) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(delta)));
+            }
+            if let Some(fault) = this.failed.take() {
+                return Poll::Ready(Some(Err(fault)));
+            }
+            match &mut this.state {
+                State::Opening(opening) => match opening.as_mut().poll(cx) {
+                    Poll::Ready(Ok(mut opened)) => {
+                        this.ready.extend(opened.warnings.drain(..).map(Delta::Warning));
+                        this.state = State::Reading(Box::new(Reading { opened, silent: 0 }));
+                    }
+                    Poll::Ready(Err(fault)) => this.fail(fault),
+                    Poll::Pending => match this.clock.poll(cx) {
+                        Poll::Ready(wait) => this.time_out(wait),
+                        Poll::Pending => return Poll::Pending,
+                    },
+                },
+                State::Reading(reading) => match reading.opened.body.as_mut().poll_next(cx) {
+                    Poll::Ready(Some(Ok(chunk))) => {
+                        this.take(&chunk);
+                        fruitless += 1;
+                        if fruitless >= FRUITLESS_CHUNKS && this.ready.is_empty() && this.failed.is_none() {
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        let fault = faults::of_body(&error, &reading.opened.url);
+                        this.end(Some(fault));
+                    }
+                    Poll::Ready(None) => this.end(None),
+                    Poll::Pending => match this.clock.poll(cx) {
+                        Poll::Ready(Wait::Trailer) => this.end(None),
+                        Poll::Ready(wait) => this.time_out(wait),
+                        Poll::Pending => return Poll::Pending,
+                    },
+                },
+                State::Ended => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// Decodes one chunk whole.
+    fn take(&mut self, chunk: &[u8]) {
+        let State::Reading(reading) = &mut self.state else { return };
+        let pushed = reading.opened.frames.push(chunk, &mut self.frames_scratch);
+        reading.silent =
+            if self.frames_scratch.is_empty() { reading.silent.saturating_add(chunk.len()) } else { 0 };
+        let silent = reading.silent;
+        self.clock.byte();
+        let decoded = self.decode();
+        match pushed {
+            _ if decoded.is_err() => {}
+            Err(fault) => self.fail(fault),
+            Ok(_) if silent > SILENT_LIMIT => {
+                if let State::Reading(reading) = &self.state {
+                    let fault = faults::too_much(&reading.opened.url, SILENT_LIMIT);
+                    self.fail(fault);
+                }
+            }
+            Ok(comments) if comments > 0 && self.ready.is_empty() => self.ready.push_back(Delta::Alive),
+            Ok(_) => {}
+        }
+    }
+
+    /// Turns the frames that are there into deltas. After a fault there is no more to read.
+    fn decode(&mut self) -> Result<(), ()> {
+        let State::Reading(reading) = &mut self.state else { return Ok(()) };
+        let mut event = false;
+        let mut result = Ok(());
+        for frame in self.frames_scratch.drain(..) {
+            result = reading.opened.decoder.push(&frame, &mut self.deltas_scratch);
+            // A ping says that the provider lives, not that the answer goes on.
+            event |= self.deltas_scratch.is_empty()
+                || self.deltas_scratch.iter().any(|delta| !matches!(delta, Delta::Alive));
+            for delta in self.deltas_scratch.drain(..) {
+                if matches!(delta, Delta::Stop { .. }) {
+                    self.clock.stop();
+                }
+                self.ready.push_back(delta);
+            }
+            if result.is_err() {
+                break;
+            }
+        }
+        if event {
+            self.clock.event();
+        }
+        result.map_err(|fault| self.fail(fault))
+    }
+
+    /// The body has ended, or broke with `fault`, which does not matter to an answer that had stopped before.
+    fn end(&mut self, fault: Option<Fault>) {
+        let State::Reading(reading) = &mut self.state else { return };
+        let tail = reading.opened.frames.finish(&mut self.frames_scratch);
+        if self.decode().is_err() {
+            return;
+        }
+        let State::Reading(reading) = &mut self.state else { return };
+        let stopped = self.clock.stopped.is_some();
+        let finished = match fault {
+            Some(fault) if !stopped => Err(fault),
+            _ => reading.opened.decoder.finish(&mut self.deltas_scratch).and(tail),
+        };
+        self.ready.extend(self.deltas_scratch.drain(..));
+        match finished {
+            Ok(()) => self.state = State::Ended,
+            Err(_) if stopped => self.state = State::Ended,
+            Err(fault) => self.fail(fault),
+        }
+    }
+
+    fn time_out(&mut self, wait: Wait) {
+        let url = match &self.state {
+            State::Opening(opening) => opening.url(),
+            State::Reading(reading) => Some(&reading.opened.url),
+            State::Ended => None,
+        };
+        let timeouts = &self.clock.timeouts;
+        let fault = match (url, wait) {
+            (None, _) => faults::bad_url("it is not a url"),
+            (Some(url), Wait::FirstEvent) => faults::no_first_event(url, timeouts.first_event_ms),
+            (Some(url), Wait::Idle | Wait::Trailer) => faults::idle(url, timeouts.idle_ms),
+            (Some(url), Wait::Event) => faults::no_event(url, timeouts.event_ms),
+        };
+        self.fail(fault);
+    }
+
+    /// Closes the connection now; the fault comes after what is ready.
+    fn fail(&mut self, mut fault: Fault) {
+        if let State::Reading(reading) = &self.state {
+            reading.opened.redactor.fault(&mut fault);
+        }
+        self.frames_scratch.clear();
+        self.state = State::Ended;
+        self.failed = Some(fault);
+    }
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    FirstEvent,
+    Idle,
+    Event,
+    Trailer,
+}
+
+/// The waits of one answer, on one timer that is only moved when it rings or must ring sooner.
+struct WaitClock {
+    timeouts: Timeouts,
+    /// The first poll.
+    started: Option<Instant>,
+    last_byte: Option<Instant>,
+    /// The last event; `None` until the first.
+    last_event: Option<Instant>,
+    /// The answer said that it has ended.
+    stopped: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl WaitClock {
+    fn byte(&mut self) {
+        self.last_byte = Some(Instant::now());
+    }
+
+    /// Called with the chunk that the event came in.
+    fn event(&mut self) {
+        self.last_event = self.last_byte;
+    }
+
+    fn stop(&mut self) {
+        self.stopped = self.stopped.or(self.last_byte);
+    }
+
+    /// Starts every wait afresh.
+    fn restart(&mut self) {
+        let now = Instant::now();
+        for since in [&mut self.started, &mut self.last_byte, &mut self.last_event, &mut self.stopped] {
+            if let Some(since) = since {
+                *since = now;
+            }
+        }
+    }
+
+    /// Rings when a wait has been too long.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wait> {
+        let now = Instant::now();
+        let (deadline, wait) = self.deadline(now);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if deadline < sleep.deadline() {
+            sleep.as_mut().reset(deadline);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if deadline <= Instant::now() {
+                return Poll::Ready(wait);
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+
+    fn deadline(&mut self, now: Instant) -> (Instant, Wait) {
+        let after = |since: Instant, ms: u64| since + Duration::from_millis(ms.min(FOREVER_MS));
+        let started = *self.started.get_or_insert(now);
+        if let Some(stopped) = self.stopped {
+            return (stopped + TRAILER, Wait::Trailer);
+        }
+        match (self.last_event, self.last_byte) {
+            (Some(event), Some(byte)) => {
+                let idle = after(byte, self.timeouts.idle_ms);
+                let event = after(event, self.timeouts.event_ms);
+                if event < idle { (event, Wait::Event) } else { (idle, Wait::Idle) }
+            }
+            _ => (after(started, self.timeouts.first_event_ms), Wait::FirstEvent),
+        }
+    }
+}
+
+/// A month: longer waits would overflow the timer.
+const FOREVER_MS: u64 = 30 * 24 * 3_600_000;

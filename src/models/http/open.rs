@@ -1,0 +1,265 @@
+//! From a call to the head of its answer: the request with its key, and what every answer that is no event
+//! stream means. It must never send a key to another host than the model's.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use super::redact::Redactor;
+use super::retry_after;
+use crate::accounts::Credential;
+use crate::models::frames::Frames;
+use crate::models::transport::{Transport, faults};
+use crate::models::wires::{self, Auth, Decoder, HttpRequest, Wire};
+use crate::models::{Call, Fault};
+
+/// Bytes of an error answer that are read.
+const ERROR_LIMIT: usize = 64 << 10;
+/// How long they may take.
+const ERROR_TIME: Duration = Duration::from_secs(10);
+
+type Body = Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<Bytes>> + Send>>;
+
+/// An answer whose head has come and is an event stream's.
+pub(super) struct Opened {
+    pub(super) body: Body,
+    pub(super) frames: Frames,
+    pub(super) decoder: Box<dyn Decoder>,
+    pub(super) redactor: Redactor,
+    /// Where from, for messages.
+    pub(super) url: Url,
+    pub(super) warnings: Vec<String>,
+}
+
+/// An answer on its way.
+pub(super) struct Opening {
+    url: Option<Url>,
+    future: Pin<Box<dyn Future<Output = Result<Opened, Fault>> + Send>>,
+}
+
+impl Opening {
+    /// Where to, where that is known.
+    pub(super) fn url(&self) -> Option<&Url> {
+        self.url.as_ref()
+    }
+
+    pub(super) fn as_mut(&mut self) -> Pin<&mut Self> {
+        Pin::new(self)
+    }
+}
+
+impl Future for Opening {
+    type Output = Result<Opened, Fault>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().future.as_mut().poll(cx)
+    }
+}
+
+/// Prepares the call; nothing happens until it is polled.
+pub(super) fn open(transport: Arc<Transport>, call: Call) -> Opening {
+    let url = Url::parse(&call.model.base_url).ok();
+    Opening { url, future: Box::pin(run(transport, call)) }
+}
+
+async fn run(transport: Arc<Transport>, call: Call) -> Result<Opened, Fault> {
+    let redactor = Redactor::new(&call);
+    let outcome = attempt(transport, call, redactor.clone()).await;
+    outcome.map_err(|mut fault| {
+        redactor.fault(&mut fault);
+        fault
+    })
+}
+
+async fn attempt(transport: Arc<Transport>, call: Call, redactor: Redactor) -> Result<Opened, Fault> {
+    let wire = wires::wire(&call.model.wire).ok_or_else(|| faults::unknown_wire(&call.model.wire))?;
+    let request = wire.encode(&call.request, &call.model);
+    let url = parse_url(&request.url)?;
+    let headers = headers(&call, &request)?;
+    let framing = request.framing;
+    let route = transport.route(&url, &call.settings, &call.system).await?;
+    let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
+    let response = route
+        .client
+        .request(method, url.clone())
+        .headers(headers)
+        .body(request.body)
+        .send()
+        .await
+        .map_err(|error| {
+            faults::of_request(&error, &url, route.proxy.as_ref(), call.settings.timeouts.connect_ms)
+        })?;
+    let response = check(response, wire, &url, &call, &redactor).await?;
+    Ok(Opened {
+        body: Box::pin(response.bytes_stream()),
+        frames: Frames::new(framing, call.settings.limits.max_message_bytes),
+        decoder: wire.decoder(&call.model),
+        redactor,
+        url,
+        warnings: route.warnings,
+    })
+}
+
+fn parse_url(text: &str) -> Result<Url, Fault> {
+    let mut url = Url::parse(text).map_err(|error| faults::bad_url(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(faults::bad_url(&format!("the scheme {:?} is not http or https", url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(faults::bad_url("it holds a user name or password, which belong into auth.json or headers"));
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+/// The wire's headers, over them the key, over them the user's own.
+fn headers(call: &Call, request: &HttpRequest) -> Result<HeaderMap, Fault> {
+    let mut headers = HeaderMap::new();
+    headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    for (name, value) in &request.headers {
+        insert(&mut headers, name, value, Shown::Yes)?;
+    }
+    if let Credential::Key(key) = &call.credential {
+        let key = key.expose_secret();
+        let bad_key = |_| faults::bad_key(&call.model.provider);
+        match request.auth {
+            // Some gateways refuse two keys, so one header takes the other's place.
+            Auth::Header(name) if !call.model.auth_header => insert(&mut headers, name, key, Shown::No),
+            Auth::Header(_) | Auth::Bearer => {
+                insert(&mut headers, "authorization", &format!("Bearer {key}"), Shown::No)
+            }
+        }
+        .map_err(bad_key)?;
+    }
+    for (name, value) in &call.headers {
+        insert(&mut headers, name, value.expose_secret(), Shown::No)?;
+    }
+    Ok(headers)
+}
+
+/// Whether a header's value may be shown.
+enum Shown {
+    Yes,
+    No,
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &str, shown: Shown) -> Result<(), Fault> {
+    let header = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| faults::bad_header(name, "it is not a header's name"))?;
+    // These frame the request itself.
+    if matches!(header.as_str(), "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer")
+    {
+        return Err(faults::bad_header(name, "the connection sets it itself"));
+    }
+    let mut value = HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|_| faults::bad_header(name, "its value contains control characters"))?;
+    value.set_sensitive(matches!(shown, Shown::No));
+    headers.insert(header, value);
+    Ok(())
+}
+
+/// Lets an event stream pass and says what anything else is.
+async fn check(
+    response: reqwest::Response,
+    wire: &dyn Wire,
+    url: &Url,
+    call: &Call,
+    redactor: &Redactor,
+) -> Result<reqwest::Response, Fault> {
+    let status = response.status();
+    if status.is_redirection() {
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        return Err(faults::redirected(url, status.as_u16(), location));
+    }
+    let wait = retry_after::from_headers(response.headers(), call.system.clock.now_ms());
+    if !status.is_success() {
+        let body = redactor.bytes(start_of(response).await);
+        let mut fault = wire.fault(status.as_u16(), &body);
+        fault.status = fault.status.or(Some(status.as_u16()));
+        fault.retry_after_ms = fault.retry_after_ms.or(wait);
+        return Err(fault);
+    }
+    let content_type = response.headers().get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let media_type = content_type.as_deref().and_then(|value| value.split(';').next()).map(str::trim);
+    match media_type {
+        // Some local servers leave it out.
+        None | Some("") => Ok(response),
+        Some(media_type) if media_type.eq_ignore_ascii_case("text/event-stream") => Ok(response),
+        Some(media_type) => {
+            let media_type: String = media_type.chars().filter(|char| !char.is_control()).take(80).collect();
+            let body = redactor.bytes(start_of(response).await);
+            let text = String::from_utf8_lossy(&body);
+            let excerpt = title(&text).or_else(|| start(&text));
+            Err(faults::not_a_stream(url, status.as_u16(), &media_type.to_lowercase(), excerpt.as_deref()))
+        }
+    }
+}
+
+/// At most [`ERROR_LIMIT`] bytes of a body, as far as they come within [`ERROR_TIME`].
+async fn start_of(mut response: reqwest::Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    // A body that breaks or dawdles still says what it had said.
+    let _ = tokio::time::timeout(ERROR_TIME, async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = ERROR_LIMIT - body.len();
+            body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            if body.len() >= ERROR_LIMIT {
+                break;
+            }
+        }
+    })
+    .await;
+    body
+}
+
+/// The title of an HTML page, in one line.
+fn title(text: &str) -> Option<String> {
+    // Lower case in ASCII keeps every position.
+    let lower = text.to_ascii_lowercase();
+    let open = lower.find("<title")?;
+    let from = open + lower.get(open..)?.find('>')? + 1;
+    let to = from + lower.get(from..)?.find("</title")?;
+    line(text.get(from..to)?)
+}
+
+/// The start of what is no HTML page.
+fn start(text: &str) -> Option<String> {
+    if text.trim_start().starts_with('<') { None } else { line(text) }
+}
+
+fn line(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().take(40).collect();
+    let line: String = words.join(" ").chars().filter(|char| !char.is_control()).take(160).collect();
+    (!line.is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_told_by_its_title() {
+        assert_eq!(title("<html><TITLE lang=x>Sign\n in </title>").as_deref(), Some("Sign in"));
+        for none in ["", "<title", "<title>", "<title></title>", "</title><title>"] {
+            assert_eq!(title(none), None, "{none}");
+        }
+        assert_eq!(start("{\"error\":\n 1}").as_deref(), Some("{\"error\": 1}"));
+        assert_eq!(start(" <html>"), None);
+    }
+
+    #[test]
+    fn only_http_urls_without_credentials_are_called() {
+        assert!(parse_url("https://api.test/v1#x").is_ok_and(|url| url.as_str() == "https://api.test/v1"));
+        for bad in ["", "api.test", "file:///etc/passwd", "https://", "ftp://x"] {
+            assert!(parse_url(bad).is_err(), "{bad}");
+        }
+        let fault = parse_url("https://me:hunter2@api.test").unwrap_err();
+        assert!(!fault.to_string().contains("hunter2"));
+    }
+}

@@ -1,0 +1,621 @@
+//! Model calls over real sockets: what reaches the provider, what comes back, and how it goes wrong.
+
+mod tls;
+mod tunnel;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aside::accounts::Credential;
+use aside::catalog::{Cost, Model, Thinking};
+use aside::models::{
+    Backends, Call, Category, Content, Delta, DeltaStream, Fault, Message, Request, StopReason, Stream,
+};
+use aside::settings::Settings;
+use aside::system::{Clock, Dirs, Env, Random, RealFiles, System};
+use futures_util::StreamExt as _;
+
+use self::tunnel::Tunnel;
+use crate::provider::{Gate, Provider, Reply};
+
+const KEY: &str = "sk-test-0123456789abcdef";
+
+/// A chunk of an answer as `openai-completions` speaks it.
+fn delta(text: &str) -> String {
+    format!(r#"{{"id":"c1","model":"m","choices":[{{"index":0,"delta":{{"content":{text:?}}}}}]}}"#)
+}
+
+const STOP: &str = r#"{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+const DONE: &str = "[DONE]";
+
+/// One call, to be changed before it is made.
+struct Asking {
+    backends: Backends,
+    model: Model,
+    settings: Settings,
+    env: Vec<(String, String)>,
+    credential: Credential,
+    headers: Vec<(String, secrecy::SecretString)>,
+}
+
+fn ask(base_url: &str) -> Asking {
+    Asking {
+        backends: Backends::default(),
+        model: Model {
+            provider: "test".into(),
+            id: "m".into(),
+            name: "M".into(),
+            wire: "openai-completions".into(),
+            base_url: base_url.into(),
+            reasoning: false,
+            thinking: Thinking::default(),
+            takes_images: false,
+            cost: Cost::default(),
+            context_window: 100_000,
+            max_output: 10_000,
+            headers: Vec::new(),
+            auth_header: false,
+            compat: Arc::default(),
+        },
+        settings: Settings::default(),
+        env: Vec::new(),
+        credential: Credential::Key(KEY.to_owned().into()),
+        headers: Vec::new(),
+    }
+}
+
+impl Asking {
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.to_owned().into()));
+        self
+    }
+
+    fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    fn start(&self) -> DeltaStream {
+        let request = Request {
+            messages: vec![Message::User(vec![Content::Text("hi".into())])],
+            session: "s".into(),
+            ..Request::default()
+        };
+        self.backends.call(Call {
+            request: Arc::new(request),
+            model: Arc::new(self.model.clone()),
+            credential: self.credential.clone(),
+            headers: self.headers.clone(),
+            settings: Arc::new(self.settings.clone()),
+            system: System {
+                env: self.env.iter().cloned().collect::<Env>(),
+                clock: Clock::Fake(Arc::default()),
+                random: Random::Counter(Arc::default()),
+                files: Arc::new(RealFiles),
+                dirs: Dirs::default(),
+                working_dir: std::env::temp_dir(),
+            },
+        })
+    }
+
+    async fn all(&self) -> Outcome {
+        drain(&mut self.start()).await
+    }
+
+    async fn fault(&self) -> Fault {
+        let outcome = self.all().await;
+        let fault = outcome.fault.unwrap_or_else(|| panic!("no fault but {:?}", outcome.deltas));
+        let shown = format!("{fault:?}");
+        assert!(!shown.contains(KEY) && !shown.contains("hunter2"), "{shown}");
+        assert!(!fault.message.ends_with('.'), "{shown}");
+        fault
+    }
+}
+
+struct Outcome {
+    deltas: Vec<Delta>,
+    fault: Option<Fault>,
+}
+
+impl Outcome {
+    fn text(&self) -> String {
+        self.deltas
+            .iter()
+            .map(|delta| match delta {
+                Delta::Text { text, .. } => text.as_str(),
+                _ => "",
+            })
+            .collect()
+    }
+
+    fn stopped(&self) -> bool {
+        self.deltas.iter().any(|delta| matches!(delta, Delta::Stop { reason: StopReason::EndTurn, .. }))
+    }
+}
+
+async fn drain(stream: &mut DeltaStream) -> Outcome {
+    let mut outcome = Outcome { deltas: Vec::new(), fault: None };
+    while let Some(next) = stream.next().await {
+        match next {
+            Ok(delta) => outcome.deltas.push(delta),
+            Err(fault) => {
+                assert!(outcome.fault.replace(fault).is_none(), "a second fault");
+            }
+        }
+    }
+    outcome
+}
+
+/// Reads until `text` has come.
+async fn until_text(stream: &mut DeltaStream, text: &str) {
+    let mut so_far = String::new();
+    while so_far != text {
+        match stream.next().await {
+            Some(Ok(Delta::Text { text, .. })) => so_far.push_str(&text),
+            Some(Ok(_)) => {}
+            other => panic!("{other:?} after {so_far:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_streams_and_the_request_carries_the_key() {
+    let provider = Provider::start().await;
+    provider.reply(Reply::sse([delta("Hel").as_str(), &delta("lo"), STOP, DONE]));
+    let asking = ask(&provider.url()).header("x-team", "blue").header("user-agent", "mine/1");
+    let outcome = asking.all().await;
+    assert_eq!((outcome.text().as_str(), outcome.stopped(), outcome.fault), ("Hello", true, None));
+    let request = provider.request(0).await;
+    assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/chat/completions"));
+    assert_eq!(request.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+    assert_eq!(request.header("x-team"), Some("blue"));
+    assert_eq!(request.header("user-agent"), Some("mine/1"));
+    assert_eq!(request.json()["stream"], true);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let provider = Provider::start().await;
+    let asking = ask(&provider.url());
+    for _ in 0..2 {
+        provider.reply(Reply::sse([delta("x").as_str(), STOP, DONE]));
+        assert!(asking.all().await.stopped());
+    }
+    assert_eq!(provider.requests().len(), 2);
+    assert_eq!(provider.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_delta_is_given_out_as_soon_as_it_has_come() {
+    let provider = Provider::start().await;
+    let gate = Gate::new();
+    provider.reply(Reply::stream().event(&delta("a")).wait(&gate).event(&delta("b")).event(STOP).event(DONE));
+    let asking = ask(&provider.url());
+    let mut stream = asking.start();
+    until_text(&mut stream, "a").await;
+    gate.open();
+    until_text(&mut stream, "b").await;
+    assert!(drain(&mut stream).await.stopped());
+}
+
+#[tokio::test]
+async fn any_cut_of_the_bytes_gives_the_same_answer() {
+    let body = format!(": hello\r\n\r\ndata: {}\n\ndata: {STOP}\r\rdata: [DONE]\n\n", delta("üß→ 🙂"));
+    let provider = Provider::start().await;
+    let asking = ask(&provider.url());
+    for at in 1..body.len() {
+        let (one, two) = body.as_bytes().split_at(at);
+        provider.reply(Reply::stream().chunk(one).chunk(two));
+        let outcome = asking.all().await;
+        assert_eq!((outcome.text().as_str(), outcome.stopped()), ("üß→ 🙂", true), "cut at {at}");
+    }
+    let single = body.as_bytes().iter().fold(Reply::stream(), |reply, byte| reply.chunk([*byte]));
+    provider.reply(single);
+    assert_eq!(asking.all().await.text(), "üß→ 🙂");
+}
+
+#[tokio::test]
+async fn a_burst_in_one_chunk_is_given_out_whole() {
+    let provider = Provider::start().await;
+    let mut body: String = (0..5000).map(|_| format!("data: {}\n\n", delta("abcd "))).collect();
+    body.push_str(&format!("data: {STOP}\n\ndata: {DONE}\n\n"));
+    provider.reply(Reply::stream().chunk(body));
+    let outcome = ask(&provider.url()).all().await;
+    assert_eq!((outcome.text().len(), outcome.stopped()), (25_000, true));
+}
+
+#[tokio::test]
+async fn dropping_the_answer_closes_the_connection() {
+    let provider = Provider::start().await;
+    let asking = ask(&provider.url());
+    provider.reply(Reply::stream().event(&delta("a")).stall());
+    let mut stream = asking.start();
+    until_text(&mut stream, "a").await;
+    drop(stream);
+    provider.request(0).await.closed().await;
+
+    // Before the head of the answer, too.
+    provider.reply(Reply::raw("").stall());
+    let mut stream = asking.start();
+    tokio::select! {
+        biased;
+        next = stream.next() => panic!("{next:?}"),
+        request = provider.request(1) => {
+            drop(stream);
+            request.closed().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_refused_and_its_target_gets_nothing() {
+    let (provider, thief) = (Provider::start().await, Provider::start().await);
+    for status in [301, 302, 307, 308] {
+        let location = format!("{}/steal?x=1", thief.url());
+        provider.reply(Reply::status(status).header("location", &location));
+        let fault = ask(&provider.url()).fault().await;
+        assert_eq!((fault.category, fault.status), (Category::Protocol, Some(status)));
+        assert!(fault.message.contains(&format!("redirects to {}", thief.url())), "{fault}");
+        assert!(!fault.message.contains("steal"), "{fault}");
+    }
+    assert!(thief.requests().is_empty());
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_read() {
+    let provider = Provider::start().await;
+    let body = format!("data: {}\n\ndata: {STOP}\n\ndata: {DONE}\n\n", delta("small"));
+    let gzipped = gzip(body.as_bytes());
+    let (one, two) = gzipped.split_at(20);
+    provider.reply(Reply::stream().header("content-encoding", "gzip").chunk(one).chunk(two));
+    let outcome = ask(&provider.url()).all().await;
+    assert_eq!((outcome.text().as_str(), outcome.stopped()), ("small", true));
+
+    provider.reply(Reply::stream().header("content-encoding", "gzip").chunk("this is not gzip at all"));
+    assert_eq!(ask(&provider.url()).fault().await.category, Category::Protocol);
+}
+
+#[tokio::test]
+async fn a_compressed_bomb_is_cut_off() {
+    let provider = Provider::start().await;
+    // Comments, so that no single frame is too long.
+    let bomb = gzip(&b":aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n".repeat((80 << 20) / 64));
+    assert!(bomb.len() < 1 << 20);
+    provider.reply(Reply::stream().header("content-encoding", "gzip").chunk(bomb).stall());
+    let asking = ask(&provider.url());
+    let fault = asking.fault().await;
+    assert_eq!(fault.category, Category::TooLarge, "{fault}");
+    provider.request(0).await.closed().await;
+}
+
+#[tokio::test]
+async fn an_endless_line_is_cut_off() {
+    let provider = Provider::start().await;
+    provider.reply(Reply::stream().chunk("data: ").flood([b'a'; 65536], 100_000));
+    let fault = ask(&provider.url()).settings(|settings| settings.limits.max_message_bytes = 1 << 20).fault().await;
+    assert_eq!(fault.category, Category::TooLarge, "{fault}");
+    provider.request(0).await.closed().await;
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_the_stream_is_told_by_its_title() {
+    let provider = Provider::start().await;
+    let page = "<html><head><title>Sign in\n to WiFi</title></head><body>x</body></html>";
+    provider.reply(Reply::status(200).header("content-type", "text/html; charset=utf-8").chunk(page));
+    let fault = ask(&provider.url()).fault().await;
+    assert_eq!((fault.category, fault.status), (Category::Protocol, Some(200)));
+    assert!(fault.message.contains("not an event stream but text/html (\"Sign in to WiFi\")"), "{fault}");
+
+    provider.reply(Reply::json(200, &format!("{{\"error\":\"no such key {KEY}\"}}")));
+    let fault = ask(&provider.url()).fault().await;
+    assert!(fault.message.contains("no such key ***"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_refused_key_is_never_shown() {
+    let provider = Provider::start().await;
+    let body = format!("{{\"error\":{{\"message\":\"Incorrect API key provided: {KEY}\",\"code\":\"k {KEY}\"}}}}");
+    provider.reply(Reply::json(401, &body));
+    let fault = ask(&provider.url()).header("x-other", "Token hunter2hunter2").fault().await;
+    assert_eq!((fault.category, fault.status), (Category::Authentication, Some(401)));
+    assert!(fault.message.contains("***"), "{fault}");
+
+    // In the middle of a stream, too.
+    let event = format!("{{\"error\":{{\"message\":\"key hunter2hunter2 was revoked\",\"code\":401}}}}");
+    provider.reply(Reply::sse([delta("a").as_str(), &event]));
+    let asking = ask(&provider.url()).header("x-other", "Token hunter2hunter2");
+    let fault = asking.fault().await;
+    assert!(fault.message.contains("***"), "{fault}");
+}
+
+#[tokio::test]
+async fn an_error_says_how_long_to_wait_and_is_read_only_so_far() {
+    let provider = Provider::start().await;
+    provider.reply(Reply::json(429, "{\"error\":{\"message\":\"slow down\"}}").header("retry-after", "3"));
+    let fault = ask(&provider.url()).fault().await;
+    assert_eq!((fault.category, fault.retry_after_ms), (Category::RateLimit, Some(3000)));
+
+    provider.reply(Reply::status(500).flood([b'a'; 65536], 1_000_000));
+    let fault = ask(&provider.url()).fault().await;
+    assert_eq!((fault.category, fault.status), (Category::Server, Some(500)));
+    provider.request(1).await.closed().await;
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_told_after_what_had_come() {
+    let provider = Provider::start().await;
+    let endings = [
+        Reply::stream().event(&delta("a")).reset(),
+        Reply::stream().event(&delta("a")).bytes("ff\r\ndata: {").fin(),
+    ];
+    for reply in endings {
+        provider.reply(reply);
+        let outcome = ask(&provider.url()).all().await;
+        let fault = outcome.fault.expect("a fault");
+        assert_eq!(fault.category, Category::Network, "{fault}");
+        assert!(fault.message.contains("broke in the middle"), "{fault}");
+    }
+    // What had been said in full is an answer, however the connection ends.
+    provider.reply(Reply::sse([delta("a").as_str(), STOP]).fin());
+    let outcome = ask(&provider.url()).all().await;
+    assert_eq!((outcome.stopped(), outcome.fault), (true, None));
+}
+
+#[tokio::test]
+async fn a_refused_connection_names_host_and_port() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let fault = ask(&format!("http://{address}/v1")).fault().await;
+    assert_eq!(fault.category, Category::Network);
+    assert_eq!(fault.message, format!("connection refused by {address}"));
+    assert!(fault.hint.is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_be_called_is_refused_before_anything_is_sent() {
+    for (url, wanted) in [("ftp://host", "scheme"), ("nonsense", "url"), ("http://me:hunter2@host/", "password")] {
+        let fault = ask(url).fault().await;
+        assert_eq!(fault.category, Category::InvalidRequest);
+        assert!(fault.message.contains(wanted), "{fault}");
+    }
+    let mut asking = ask("http://127.0.0.1:9");
+    asking.credential = Credential::Key("hunter2\nhunter2".to_owned().into());
+    assert_eq!(asking.fault().await.category, Category::Authentication);
+    for (name, value) in [("content-length", "3"), ("bad name", "x"), ("x-ok", "a\r\nb: c")] {
+        let fault = ask("http://127.0.0.1:9").header(name, value).fault().await;
+        assert_eq!(fault.category, Category::InvalidRequest, "{fault}");
+    }
+    let mut asking = ask("http://127.0.0.1:9");
+    asking.model.wire = "telepathy".into();
+    assert!(asking.fault().await.message.contains("telepathy"));
+}
+
+/// Lets the paused clock run to the end of the wait that the answer is in.
+async fn timed_out(asking: &Asking, stream: &mut DeltaStream) -> Fault {
+    tokio::time::pause();
+    let fault = drain(stream).await.fault.expect("a fault");
+    tokio::time::resume();
+    assert_eq!(fault.category, Category::Timeout, "{fault}");
+    let _ = asking;
+    fault
+}
+
+#[tokio::test]
+async fn a_provider_that_says_nothing_at_all_times_out() {
+    let provider = Provider::start().await;
+    for reply in [Reply::raw("").stall(), Reply::stream().chunk(": queued\n\n").stall()] {
+        let seen = provider.requests().len();
+        provider.reply(reply);
+        let asking = ask(&provider.url());
+        let mut stream = asking.start();
+        tokio::select! {
+            biased;
+            Some(Err(fault)) = stream.next() => panic!("{fault}"),
+            _ = provider.request(seen) => {}
+        }
+        let fault = timed_out(&asking, &mut stream).await;
+        assert!(fault.message.contains("no event from 127.0.0.1"), "{fault}");
+        assert!(fault.message.contains("within 300000 ms"), "{fault}");
+        provider.request(seen).await.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_silent_times_out() {
+    let provider = Provider::start().await;
+    provider.reply(Reply::stream().event(&delta("a")).stall());
+    let asking = ask(&provider.url());
+    let mut stream = asking.start();
+    until_text(&mut stream, "a").await;
+    let started = tokio::time::Instant::now();
+    let fault = timed_out(&asking, &mut stream).await;
+    assert!(fault.message.contains("no byte") && fault.message.contains("60000 ms"), "{fault}");
+    assert!(started.elapsed() >= Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn comments_keep_an_answer_alive_only_so_long() {
+    let provider = Provider::start().await;
+    let gate = Gate::new();
+    let reply = (0..10).fold(Reply::stream().event(&delta("a")), |reply, _| reply.wait(&gate).chunk(": ping\n\n"));
+    provider.reply(reply.stall());
+    let asking = ask(&provider.url()).settings(|settings| settings.timeouts.event_ms = 90_000);
+    let mut stream = asking.start();
+    until_text(&mut stream, "a").await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(50)).await;
+    gate.open();
+    assert_eq!(stream.next().await, Some(Ok(Delta::Alive)));
+    let fault = timed_out_paused(&mut stream).await;
+    assert!(fault.message.contains("no event for 90000 ms"), "{fault}");
+}
+
+async fn timed_out_paused(stream: &mut DeltaStream) -> Fault {
+    let fault = drain(stream).await.fault.expect("a fault");
+    assert_eq!(fault.category, Category::Timeout, "{fault}");
+    fault
+}
+
+#[tokio::test]
+async fn waits_rest_while_nobody_reads() {
+    let provider = Provider::start().await;
+    let gate = Gate::new();
+    provider.reply(Reply::stream().event(&delta("a")).wait(&gate).event(&delta("b")).event(STOP).event(DONE));
+    let asking = ask(&provider.url());
+    let mut stream = asking.start();
+    until_text(&mut stream, "a").await;
+    // The wait is armed, then the client stops reading for an hour.
+    assert!(futures_util::FutureExt::now_or_never(stream.next()).is_none());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    tokio::time::resume();
+    Stream::resume(Pin::as_mut(&mut stream));
+    assert!(futures_util::FutureExt::now_or_never(stream.next()).is_none());
+    gate.open();
+    assert!(drain(&mut stream).await.stopped());
+}
+
+#[tokio::test]
+async fn an_answer_that_has_stopped_does_not_wait_for_the_connection_to_end() {
+    let provider = Provider::start().await;
+    provider.reply(Reply::stream().event(&delta("a")).event(STOP).event(DONE).stall());
+    let asking = ask(&provider.url());
+    let mut stream = asking.start();
+    until_text(&mut stream, "a").await;
+    tokio::time::pause();
+    let outcome = drain(&mut stream).await;
+    assert_eq!((outcome.stopped(), outcome.fault), (true, None));
+}
+
+#[tokio::test]
+async fn plain_http_goes_through_the_proxy_of_the_environment() {
+    let proxy = Provider::start().await;
+    proxy.reply(Reply::sse([delta("hi").as_str(), STOP, DONE]));
+    let at = proxy.url().replace("http://", "http://me:hunter2@");
+    let outcome = ask("http://api.test/v1").env("http_proxy", &at).all().await;
+    assert_eq!(outcome.text(), "hi");
+    let request = proxy.request(0).await;
+    assert_eq!(request.target, "http://api.test/v1/chat/completions");
+    // me:hunter2
+    assert_eq!(request.header("proxy-authorization"), Some("Basic bWU6aHVudGVyMg=="));
+}
+
+#[tokio::test]
+async fn the_setting_is_the_proxy_above_all() {
+    let proxy = Provider::start().await;
+    proxy.reply(Reply::sse([delta("hi").as_str(), STOP, DONE]));
+    let url = proxy.url();
+    let asking = ask("http://api.test").env("HTTP_PROXY", "http://127.0.0.1:1").env("NO_PROXY", "*");
+    let outcome = asking.settings(|settings| settings.proxy = Some(url)).all().await;
+    assert_eq!(outcome.text(), "hi");
+}
+
+#[tokio::test]
+async fn loopback_and_excepted_hosts_are_reached_directly() {
+    let provider = Provider::start().await;
+    provider.reply(Reply::sse([delta("direct").as_str(), STOP, DONE]));
+    let outcome = ask(&provider.url()).env("ALL_PROXY", "http://127.0.0.1:1").all().await;
+    assert_eq!(outcome.text(), "direct");
+    let fault = ask("http://no-such-host.invalid").env("ALL_PROXY", "http://127.0.0.1:1").fault().await;
+    assert!(fault.message.contains("proxy 127.0.0.1:1"), "{fault}");
+    let asking = ask("http://no-such-host.invalid").env("ALL_PROXY", "http://127.0.0.1:1");
+    let fault = asking.env("NO_PROXY", ".invalid").fault().await;
+    assert!(!fault.message.contains("proxy"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_password_is_told_without_it() {
+    let proxy = Provider::start().await;
+    proxy.reply(Reply::raw("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n").fin());
+    let at = proxy.url().replace("http://", "http://me:hunter2@");
+    let fault = ask("https://api.test").env("HTTPS_PROXY", &at).fault().await;
+    assert_eq!(fault.category, Category::Network, "{fault}");
+    assert!(fault.message.contains("wants a user name and password"), "{fault}");
+    assert_eq!(proxy.request(0).await.target, "api.test:443");
+
+    let fault = ask("https://api.test").env("HTTPS_PROXY", "ftp://me:hunter2@x").fault().await;
+    assert!(fault.message.contains("HTTPS_PROXY"), "{fault}");
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_refused_with_a_hint_and_trusted_when_named() {
+    let authority = tls::Authority::new();
+    let provider = Provider::start_tls(authority.acceptor()).await;
+    let asking = ask(&provider.url());
+    let fault = asking.fault().await;
+    assert_eq!(fault.category, Category::Tls);
+    assert!(fault.message.contains("unknown authority"), "{fault}");
+    assert!(fault.hint.unwrap().contains("NODE_EXTRA_CA_CERTS"));
+    assert!(provider.requests().is_empty());
+
+    let path = authority.pem.path().to_str().unwrap();
+    for name in ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] {
+        provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
+        let outcome = ask(&provider.url()).env(name, path).all().await;
+        assert_eq!((outcome.text().as_str(), outcome.fault), ("safe", None), "{name}");
+    }
+    provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
+    let outcome = ask(&provider.url()).settings(|settings| settings.extra_ca_files.push(path.into())).all().await;
+    assert_eq!(outcome.text(), "safe");
+    let folder = authority.pem.path().parent().unwrap().to_str().unwrap();
+    provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
+    assert_eq!(ask(&provider.url()).env("SSL_CERT_DIR", folder).all().await.text(), "safe");
+}
+
+#[tokio::test]
+async fn a_file_of_certificates_that_cannot_be_used_is_told_once() {
+    let authority = tls::Authority::new();
+    let provider = Provider::start_tls(authority.acceptor()).await;
+    let mut asking = ask(&provider.url()).env("NODE_EXTRA_CA_CERTS", "/does/not/exist.pem");
+    let path = authority.pem.path().to_path_buf();
+    asking.settings.extra_ca_files.push(path);
+    for wanted in [1, 0] {
+        provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
+        let outcome = asking.all().await;
+        let warnings = outcome.deltas.iter().filter(|delta| matches!(delta, Delta::Warning(_))).count();
+        assert_eq!((outcome.text().as_str(), warnings), ("safe", wanted));
+    }
+}
+
+#[tokio::test]
+async fn tls_goes_through_connect_and_socks_proxies() {
+    let authority = tls::Authority::new();
+    let provider = Provider::start_tls(authority.acceptor()).await;
+    let path = authority.pem.path().to_str().unwrap();
+    for kind in [tunnel::Kind::Connect, tunnel::Kind::Socks5] {
+        let tunnel = Tunnel::start(kind, provider.address()).await;
+        provider.reply(Reply::sse([delta("through").as_str(), STOP, DONE]));
+        let asking = ask("https://api.test").env("HTTPS_PROXY", &tunnel.url()).env("NODE_EXTRA_CA_CERTS", path);
+        let outcome = asking.all().await;
+        assert_eq!((outcome.text().as_str(), outcome.fault), ("through", None));
+        assert_eq!(tunnel.targets(), ["api.test:443"]);
+    }
+    let sent: Vec<_> = provider.requests().into_iter().map(|request| request.target).collect();
+    assert_eq!(sent, ["/chat/completions", "/chat/completions"]);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let authority = tls::Authority::new();
+    let provider = Provider::start_tls(authority.acceptor()).await;
+    let tunnel = Tunnel::start(tunnel::Kind::Connect, provider.address()).await;
+    let path = authority.pem.path().to_str().unwrap();
+    let asking = ask("https://other.test").env("HTTPS_PROXY", &tunnel.url()).env("NODE_EXTRA_CA_CERTS", path);
+    let fault = asking.fault().await;
+    assert_eq!(fault.category, Category::Tls);
+    assert!(fault.message.contains("another name"), "{fault}");
+    assert!(provider.requests().is_empty());
+}

@@ -1,0 +1,85 @@
+//! A proxy that lets everything through to one address, whatever name it is asked for.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Connect,
+    Socks5,
+}
+
+pub struct Tunnel {
+    kind: Kind,
+    address: SocketAddr,
+    targets: Arc<Mutex<Vec<String>>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Tunnel {
+    pub async fn start(kind: Kind, to: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let targets = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&targets);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let seen = Arc::clone(&seen);
+                connections.spawn(async move {
+                    let target = match kind {
+                        Kind::Connect => connect(&mut client).await,
+                        Kind::Socks5 => socks5(&mut client).await,
+                    };
+                    seen.lock().unwrap().push(target);
+                    let mut server = TcpStream::connect(to).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        });
+        Self { kind, address, targets, _tasks: tasks }
+    }
+
+    pub fn url(&self) -> String {
+        let scheme = match self.kind {
+            Kind::Connect => "http",
+            Kind::Socks5 => "socks5h",
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// What clients asked for.
+    pub fn targets(&self) -> Vec<String> {
+        self.targets.lock().unwrap().clone()
+    }
+}
+
+async fn connect(client: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.unwrap();
+    String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned()
+}
+
+async fn socks5(client: &mut TcpStream) -> String {
+    assert_eq!(client.read_u8().await.unwrap(), 5);
+    let methods = client.read_u8().await.unwrap();
+    client.read_exact(&mut vec![0; methods.into()]).await.unwrap();
+    client.write_all(&[5, 0]).await.unwrap();
+    let mut request = [0; 4];
+    client.read_exact(&mut request).await.unwrap();
+    // Version, connect, reserved, a name.
+    assert_eq!(request, [5, 1, 0, 3]);
+    let mut name = vec![0; client.read_u8().await.unwrap().into()];
+    client.read_exact(&mut name).await.unwrap();
+    let port = client.read_u16().await.unwrap();
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+    format!("{}:{port}", String::from_utf8(name).unwrap())
+}
