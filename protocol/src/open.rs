@@ -2,11 +2,11 @@
 
 /// Defines an enumeration whose unknown values land in `Other`.
 macro_rules! open_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
+    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $vdoc:literal])* $variant:ident = $text:literal,)+ }) => {
+        $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum $name {
-            $($(#[$vmeta])* $variant,)+
+            $($(#[doc = $vdoc])* $variant,)+
             /// A value that this version does not know.
             Other(String),
         }
@@ -50,8 +50,11 @@ macro_rules! open_enum {
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
-                    "anyOf": [{ "enum": [$($text),+] }, { "type": "string" }],
-                    "description": concat!($("`", $text, "` ",)+ "or, from a newer version, another value."),
+                    "description": concat!($($doc, "\n",)*),
+                    "anyOf": [
+                        $({ "const": $text, "description": concat!($($vdoc, "\n",)*) },)+
+                        { "type": "string", "description": "A value of a newer version." },
+                    ],
                 })
             }
         }
