@@ -63,7 +63,3 @@ pub trait Decoder: Send {
     /// The body has ended. A fault where the answer had not.
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), Fault>;
 }
-
-pub fn wire(_id: &str) -> Option<&'static dyn Wire> {
-    None
-}
