@@ -6,9 +6,14 @@
 pub mod delta;
 pub mod demo;
 pub mod fault;
-mod frames;
+pub mod fold;
+pub mod frames;
+pub mod handoff;
 pub mod http;
+pub mod json;
 pub mod message;
+pub mod overflow;
+pub mod thinking;
 mod transport;
 pub mod wires;
 

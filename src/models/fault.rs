@@ -1,5 +1,13 @@
 //! What can go wrong in a model call, with its category: the one vocabulary that retries, hints and exit
 //! statuses branch on.
+//!
+//! Faults are built by the functions here, so that wording and hints are in one place. What a provider says is
+//! never trusted: it passes through [`clean`](clean::clean) and [`redact`](clean::redact) first.
+
+pub mod clean;
+
+use self::clean::{clean, redact};
+use super::overflow;
 
 /// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,4 +62,267 @@ pub struct Fault {
     pub hint: Option<String>,
     /// The provider asked to wait this long, in milliseconds.
     pub retry_after_ms: Option<u64>,
+}
+
+impl Fault {
+    /// A fault without status or code, with the hint of its category. `message` must be our own words or
+    /// cleaned ones.
+    pub fn new(category: Category, message: impl Into<String>) -> Self {
+        Self {
+            category,
+            status: None,
+            code: None,
+            message: message.into(),
+            hint: hint(category).map(str::to_owned),
+            retry_after_ms: None,
+        }
+    }
+
+    /// The same fault with every occurrence of the call's own secrets taken out.
+    #[must_use]
+    pub fn without(mut self, secrets: &[&str]) -> Self {
+        self.message = redact(&self.message, secrets);
+        self.code = self.code.map(|code| redact(&code, secrets));
+        self
+    }
+}
+
+/// The provider answered a request with an error status. `code` and `text` are its own words, empty where it
+/// said nothing.
+pub fn refused(status: u16, code: &str, text: &str) -> Fault {
+    let (code, text) = (short_code(code), clean(text));
+    let message = if text.is_empty() {
+        format!("the provider answered with status {status} and no explanation")
+    } else {
+        format!("the provider answered with status {status}: {text}")
+    };
+    let category = classify(Some(status), &code, &text);
+    Fault { status: Some(status), code: non_empty(code), ..Fault::new(category, message) }
+}
+
+/// The provider reported an error inside an answer that had begun. `status` where it named one.
+pub fn broken_off(status: Option<u16>, code: &str, text: &str) -> Fault {
+    let (code, text) = (short_code(code), clean(text));
+    let message = match (text.is_empty(), code.is_empty()) {
+        (false, _) => format!("the provider broke off its answer: {text}"),
+        (true, false) => format!("the provider broke off its answer: {code}"),
+        (true, true) => "the provider broke off its answer without saying why".to_owned(),
+    };
+    let category = classify(status, &code, &text);
+    Fault { status, code: non_empty(code), ..Fault::new(category, message) }
+}
+
+/// The body ended before the answer did.
+pub fn ended_early() -> Fault {
+    Fault::new(Category::Protocol, "the provider's answer ended early, without saying that it was complete")
+}
+
+/// One event of an answer was larger than the limit, in bytes.
+pub fn event_too_large(limit: usize) -> Fault {
+    Fault::new(Category::TooLarge, format!("one event of the provider's answer is larger than {limit} bytes"))
+}
+
+/// A part of an answer grew beyond the limit.
+pub fn answer_too_large(what: &str, limit: usize) -> Fault {
+    Fault::new(Category::TooLarge, format!("the provider's answer has more than {limit} {what}"))
+}
+
+/// Nothing came for `ms` milliseconds while waiting for `what`.
+pub fn timed_out(what: &str, ms: u64) -> Fault {
+    Fault::new(Category::Timeout, format!("no {what} came from the provider for {} s", ms.div_ceil(1000)))
+}
+
+/// The connection to `host` could not be made or broke. `detail` is the system's text.
+pub fn network(host: &str, detail: &str) -> Fault {
+    Fault::new(Category::Network, joined(&format!("the connection to {} failed", clean(host)), detail))
+}
+
+/// The handshake with `host` failed.
+pub fn tls(host: &str, detail: &str) -> Fault {
+    Fault::new(Category::Tls, joined(&format!("no secure connection to {}", clean(host)), detail))
+}
+
+/// The name of `host` did not resolve.
+pub fn dns(host: &str, detail: &str) -> Fault {
+    Fault::new(Category::Dns, joined(&format!("the host name {} did not resolve", clean(host)), detail))
+}
+
+/// The answer is not what the wire speaks.
+pub fn protocol(detail: &str) -> Fault {
+    Fault::new(Category::Protocol, joined("the provider's answer was not understood", detail))
+}
+
+/// No wire of this name is built in.
+pub fn unknown_wire(id: &str) -> Fault {
+    Fault {
+        hint: Some("correct `api` of the model in models.json".to_owned()),
+        ..Fault::new(Category::Other, format!("there is no wire API named {}", clean(id)))
+    }
+}
+
+/// What a person can do about a failure of this kind.
+pub fn hint(category: Category) -> Option<&'static str> {
+    Some(match category {
+        Category::ContextOverflow => "compact the conversation or choose a model with a larger context",
+        Category::Authentication => "sign in again or check the provider's API key",
+        Category::Permission => "check that the account may use this model",
+        Category::NotFound => "check the model's name and the provider's base URL",
+        Category::PaymentRequired => "check the balance, the plan and the quota of the account",
+        Category::RateLimit => "wait a little or choose another model",
+        Category::Overloaded | Category::Server => "try again or choose another model",
+        Category::InvalidRequest => "check the model's settings; the provider did not accept the request",
+        Category::Timeout => "try again, or raise the timeouts in the settings",
+        Category::Network => "check the network and the proxy settings",
+        Category::Tls => "check the clock, the proxy and the certificates in the settings",
+        Category::Dns => "check the network and the provider's base URL",
+        Category::Protocol => "try again; if it stays so, check the model's `api` and base URL",
+        Category::TooLarge => "ask for less in one answer",
+        Category::Other => return None,
+    })
+}
+
+/// The category of what a provider says. `code` is its error code or type, `text` its message.
+pub fn classify(status: Option<u16>, code: &str, text: &str) -> Category {
+    let said = format!("{code} {text}").to_lowercase();
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| said.contains(phrase));
+    // A rate limit on tokens speaks of tokens too.
+    let overflowed = || overflow::recognised(text) || overflow::recognised(code);
+    if !matches!(status, Some(401 | 402 | 403 | 404 | 408 | 429 | 500..)) && overflowed() {
+        return Category::ContextOverflow;
+    }
+    match status {
+        Some(401) => Category::Authentication,
+        Some(402) => Category::PaymentRequired,
+        Some(403) if says(NO_MONEY) => Category::PaymentRequired,
+        Some(403) => Category::Permission,
+        Some(404) => Category::NotFound,
+        Some(408) => Category::Timeout,
+        Some(409 | 425) => Category::Overloaded,
+        Some(429) if says(NO_MONEY) && !says(&["retry in", "try again in"]) => Category::PaymentRequired,
+        Some(429) => Category::RateLimit,
+        Some(503 | 529) => Category::Overloaded,
+        Some(500..) if says(BUSY) => Category::Overloaded,
+        Some(500..) => Category::Server,
+        Some(400..) if says(BAD_KEY) => Category::Authentication,
+        Some(400..) if says(NO_MONEY) => Category::PaymentRequired,
+        Some(400..) if says(&["rate_limit", "rate limit"]) => Category::RateLimit,
+        Some(400..) if says(NO_MODEL) => Category::NotFound,
+        Some(400..) => Category::InvalidRequest,
+        // Below 400 or none: an error inside an answer, known by its words only.
+        _ if says(BAD_KEY) || says(&["authentication"]) => Category::Authentication,
+        _ if says(NO_MONEY) => Category::PaymentRequired,
+        _ if says(&["rate_limit", "rate limit", "too many requests"]) => Category::RateLimit,
+        _ if says(BUSY) => Category::Overloaded,
+        _ if says(&["permission_", "forbidden"]) => Category::Permission,
+        _ if says(NO_MODEL) => Category::NotFound,
+        _ if says(&["timeout", "timed out"]) => Category::Timeout,
+        _ if says(&["invalid_request", "invalid request", "bad request", "tool_use_failed"]) => {
+            Category::InvalidRequest
+        }
+        _ => Category::Server,
+    }
+}
+
+const BAD_KEY: &[&str] = &["api key not valid", "incorrect api key", "invalid api key", "invalid_api_key"];
+
+const NO_MONEY: &[&str] = &[
+    "insufficient_quota",
+    "insufficient quota",
+    "insufficient balance",
+    "available balance",
+    "insufficient credits",
+    "credit balance",
+    "out of budget",
+    "quota exceeded",
+    "exceeded your current quota",
+    "monthly usage limit reached",
+    "gousagelimiterror",
+    "freeusagelimiterror",
+    "billing",
+    "payment_required",
+];
+
+const BUSY: &[&str] =
+    &["overloaded", "high demand", "no capacity", "at capacity", "resourceexhausted", "resource_exhausted"];
+
+const NO_MODEL: &[&str] = &["model_not_found", "not a valid model", "model not found", "not_found_error"];
+
+/// Codes are names: what is longer or not a name is a message in the wrong field.
+fn short_code(code: &str) -> String {
+    let code = clean(code);
+    if code.chars().count() > 100 { String::new() } else { code }
+}
+
+fn non_empty(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn joined(what: &str, detail: &str) -> String {
+    let detail = clean(detail);
+    if detail.is_empty() { what.to_owned() } else { format!("{what}: {detail}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(status: impl Into<Option<u16>>, code: &str, text: &str, expected: Category) {
+        assert_eq!(classify(status.into(), code, text), expected, "{code} {text}");
+    }
+
+    #[test]
+    fn statuses_decide_first() {
+        for (status, category) in [
+            (400, Category::InvalidRequest),
+            (401, Category::Authentication),
+            (402, Category::PaymentRequired),
+            (403, Category::Permission),
+            (404, Category::NotFound),
+            (408, Category::Timeout),
+            (413, Category::InvalidRequest),
+            (422, Category::InvalidRequest),
+            (429, Category::RateLimit),
+            (500, Category::Server),
+            (502, Category::Server),
+            (503, Category::Overloaded),
+            (520, Category::Server),
+            (529, Category::Overloaded),
+        ] {
+            check(status, "", "", category);
+        }
+    }
+
+    #[test]
+    fn words_decide_where_a_status_is_ambiguous() {
+        check(400, "", "Incorrect API key provided: ***", Category::Authentication);
+        check(429, "insufficient_quota", "You exceeded your current quota", Category::PaymentRequired);
+        check(429, "", "Quota exceeded for metric x. Please retry in 10s", Category::RateLimit);
+        check(400, "", "This model's maximum context length is 8192 tokens", Category::ContextOverflow);
+        check(413, "context_length_exceeded", "", Category::ContextOverflow);
+        check(429, "", "too many tokens", Category::RateLimit);
+        check(413, "rate_limit_exceeded", "Request too large, tokens per minute", Category::RateLimit);
+        check(400, "", "x is not a valid model ID", Category::NotFound);
+    }
+
+    #[test]
+    fn errors_inside_an_answer_are_known_by_their_words() {
+        check(None, "overloaded_error", "Overloaded", Category::Overloaded);
+        check(None, "rate_limit_exceeded", "", Category::RateLimit);
+        check(None, "invalid_request_error", "no", Category::InvalidRequest);
+        check(None, "", "internal error", Category::Server);
+        check(None, "context_length_exceeded", "", Category::ContextOverflow);
+        check(400, "tool_use_failed", "Tool call validation failed", Category::InvalidRequest);
+    }
+
+    #[test]
+    fn messages_are_clean_and_secrets_are_gone() {
+        let fault =
+            refused(401, "invalid_api_key", "Incorrect API key provided: sk-abcdefghijklmnop.\u{1b}[0m");
+        assert_eq!(fault.message, "the provider answered with status 401: Incorrect API key provided: ***");
+        assert_eq!(fault.code.as_deref(), Some("invalid_api_key"));
+        let fault = refused(400, "", "bad key hunter2hunter2").without(&["hunter2hunter2"]);
+        assert_eq!(fault.message, "the provider answered with status 400: bad key ***");
+        assert_eq!(refused(500, "", "").message, "the provider answered with status 500 and no explanation");
+    }
 }

@@ -6,6 +6,23 @@
 use super::{Delta, Fault, Request};
 use crate::catalog::Model;
 
+/// One word per wire: its file, which has a unit struct `Api`.
+macro_rules! wires {
+    ($($name:ident)*) => {
+        $(pub mod $name;)*
+
+        /// Every wire that is built in.
+        pub static WIRES: &[&dyn Wire] = &[$(&$name::Api),*];
+    };
+}
+
+wires! { openai_completions }
+
+/// The wire named `id`, as in [`Model::wire`].
+pub fn wire(id: &str) -> Option<&'static dyn Wire> {
+    WIRES.iter().copied().find(|wire| wire.id() == id)
+}
+
 /// An HTTP request as data. The transport adds the credential and the user's headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest {
@@ -26,6 +43,8 @@ pub enum Auth {
     Bearer,
     /// The named header holds the bare key.
     Header(&'static str),
+    /// The named header holds `Bearer KEY`.
+    BearerIn(&'static str),
 }
 
 /// How an answer's body is cut into frames.
@@ -63,3 +82,6 @@ pub trait Decoder: Send {
     /// The body has ended. A fault where the answer had not.
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), Fault>;
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

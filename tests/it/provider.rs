@@ -249,6 +249,8 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, script: Ar
     let mut connections = JoinSet::new();
     while let Ok((socket, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
+        // Each write of a script is a packet of its own, at once.
+        socket.set_nodelay(true).expect("a connected socket");
         script.connections.fetch_add(1, Ordering::Relaxed);
         let (acceptor, script) = (acceptor.clone(), Arc::clone(&script));
         connections.spawn(async move {

@@ -127,7 +127,10 @@ fn headers(call: &Call, request: &HttpRequest) -> Result<HeaderMap, Fault> {
         match request.auth {
             // Some gateways refuse two keys, so one header takes the other's place.
             Auth::Header(name) if !call.model.auth_header => insert(&mut headers, name, key, Shown::No),
-            Auth::Header(_) | Auth::Bearer => {
+            Auth::BearerIn(name) if !call.model.auth_header => {
+                insert(&mut headers, name, &format!("Bearer {key}"), Shown::No)
+            }
+            Auth::Header(_) | Auth::BearerIn(_) | Auth::Bearer => {
                 insert(&mut headers, "authorization", &format!("Bearer {key}"), Shown::No)
             }
         }

@@ -242,11 +242,7 @@ fn tls_fault(host: &str, via: &str, error: &rustls::Error) -> Fault {
 }
 
 fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
-    causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
-        Some(tls) => Some(tls),
-        // The TLS stream hands its error through an io::Error, whose source() leaves it out.
-        None => cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>(),
-    })
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
 }
 
 fn io_cause(error: &reqwest::Error) -> Option<&std::io::Error> {
@@ -258,7 +254,11 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
     // A chain is a few links long; the bound keeps a cyclic one from being walked for ever.
     std::iter::from_fn(move || {
         let cause = next?;
-        next = cause.source();
+        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            // An io::Error's source() is that of the error which it wraps, and leaves that one out.
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
         Some(cause)
     })
     .take(16)

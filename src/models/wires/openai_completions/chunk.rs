@@ -1,0 +1,433 @@
+//! One event of an answer as it stands on the wire, borrowed from the event's text.
+//!
+//! Servers differ in the types of fields that do not matter: those are read leniently, so that an odd one does
+//! not cost the event.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::models::{Usage, json};
+
+#[derive(Deserialize)]
+pub(super) struct Chunk<'a> {
+    #[serde(default, borrow)]
+    pub(super) id: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) model: Text<'a>,
+    /// `error` where an error's fields are not wrapped.
+    #[serde(default, borrow)]
+    pub(super) object: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) choices: First<'a>,
+    #[serde(default)]
+    pub(super) usage: Option<Counts>,
+    #[serde(default)]
+    pub(super) x_groq: Option<Groq>,
+    #[serde(default, borrow)]
+    pub(super) error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Groq {
+    #[serde(default)]
+    pub(super) usage: Option<Counts>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Choice<'a> {
+    #[serde(default)]
+    index: Number,
+    #[serde(default, borrow)]
+    pub(super) delta: Option<Delta<'a>>,
+    /// In place of `delta`, or beside it and then the whole text so far.
+    #[serde(default, borrow)]
+    pub(super) message: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    pub(super) finish_reason: Text<'a>,
+    #[serde(default)]
+    pub(super) usage: Option<Counts>,
+    #[serde(default, borrow)]
+    pub(super) error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Delta<'a> {
+    #[serde(default, borrow)]
+    pub(super) content: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) refusal: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) reasoning_content: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) reasoning: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) reasoning_text: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) reasoning_details: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    pub(super) tool_calls: Option<Vec<Option<ToolCall<'a>>>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ToolCall<'a> {
+    #[serde(default)]
+    pub(super) index: Number,
+    #[serde(default, borrow)]
+    pub(super) id: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) function: Option<Function<'a>>,
+    /// Google's signature of a call.
+    #[serde(default, borrow)]
+    pub(super) extra_content: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Function<'a> {
+    #[serde(default, borrow)]
+    pub(super) name: Text<'a>,
+    /// A string with JSON in it, or the JSON itself.
+    #[serde(default, borrow)]
+    pub(super) arguments: Option<&'a RawValue>,
+}
+
+impl<'a> Function<'a> {
+    pub(super) fn arguments(&self) -> Cow<'a, str> {
+        let Some(raw) = self.arguments else { return Cow::Borrowed("") };
+        let raw = raw.get();
+        match raw.as_bytes().first() {
+            Some(b'"') => match serde_json::from_str::<Text<'_>>(raw) {
+                Ok(text) => text.0,
+                Err(_) => Cow::Owned(serde_json::from_str(&json::repair(raw)).unwrap_or_default()),
+            },
+            Some(b'{') => Cow::Borrowed(raw),
+            _ => Cow::Borrowed(""),
+        }
+    }
+}
+
+/// A string; empty for null and for anything else. Of a list of parts it is their texts.
+#[derive(Default)]
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor(PhantomData))
+    }
+}
+
+struct TextVisitor<'a>(PhantomData<&'a ()>);
+
+impl<'de: 'a, 'a> Visitor<'de> for TextVisitor<'a> {
+    type Value = Text<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        #[derive(Deserialize)]
+        struct Part<'p> {
+            #[serde(default, borrow)]
+            text: PlainText<'p>,
+        }
+        let mut all = String::new();
+        while let Some(part) = seq.next_element::<Option<Part<'_>>>()? {
+            all.push_str(&part.map(|part| part.text.0).unwrap_or_default());
+        }
+        Ok(Text(Cow::Owned(all)))
+    }
+}
+
+/// A string or nothing. Parts do not nest.
+#[derive(Default)]
+struct PlainText<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for PlainText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        if !raw.starts_with('"') {
+            return Ok(Self::default());
+        }
+        let text = serde_json::from_str::<Text<'_>>(raw);
+        text.map(|text| Self(text.0)).map_err(D::Error::custom)
+    }
+}
+
+/// A whole number, or nothing.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Number(pub(super) Option<u64>);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Float(number) = Float::deserialize(deserializer)?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float's cast saturates")]
+        let whole = |number: f64| number as u64;
+        Ok(Self(number.filter(|number| *number >= 0.0).map(whole)))
+    }
+}
+
+/// A number, or nothing.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Float(pub(super) Option<f64>);
+
+impl<'de> Deserialize<'de> for Float {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FloatVisitor;
+        impl<'de> Visitor<'de> for FloatVisitor {
+            type Value = Float;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+            #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Float, E> {
+                Ok(Float(Some(number as f64)))
+            }
+            #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Float, E> {
+                Ok(Float(Some(number as f64)))
+            }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Float, E> {
+                Ok(Float(Some(number)))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Float, E> {
+                Ok(Float(None))
+            }
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Float, E> {
+                Ok(Float(None))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Float, E> {
+                Ok(Float(text.parse().ok().filter(|number: &f64| number.is_finite())))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Float, A::Error> {
+                // Some servers split a price into parts, with their sum beside them.
+                let mut total = Float(None);
+                while let Some(name) = map.next_key::<Text<'_>>()? {
+                    if name.0 == "total_cost" {
+                        total = map.next_value()?;
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(total)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Float, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Float(None))
+            }
+        }
+        deserializer.deserialize_any(FloatVisitor)
+    }
+}
+
+/// The choice with index 0, without a list being made of them.
+#[derive(Default)]
+pub(super) struct First<'a>(pub(super) Option<Choice<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FirstVisitor<'a>(PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for FirstVisitor<'a> {
+            type Value = First<'a>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of choices")
+            }
+            fn visit_unit<E: Error>(self) -> Result<First<'a>, E> {
+                Ok(First(None))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<First<'a>, A::Error> {
+                let mut first = None;
+                while let Some(choice) = seq.next_element::<Option<Choice<'a>>>()? {
+                    first = first.or(choice.filter(|choice| choice.index.0.unwrap_or(0) == 0));
+                }
+                Ok(First(first))
+            }
+        }
+        deserializer.deserialize_any(FirstVisitor(PhantomData))
+    }
+}
+
+/// Token counts under all the names they have.
+#[derive(Deserialize)]
+pub(super) struct Counts {
+    #[serde(default)]
+    prompt_tokens: Number,
+    #[serde(default)]
+    completion_tokens: Number,
+    #[serde(default)]
+    total_tokens: Number,
+    #[serde(default)]
+    prompt_tokens_details: Option<PromptDetails>,
+    #[serde(default)]
+    completion_tokens_details: Option<CompletionDetails>,
+    #[serde(default)]
+    prompt_cache_hit_tokens: Number,
+    #[serde(default)]
+    cached_tokens: Number,
+    #[serde(default)]
+    cache_creation_input_tokens: Number,
+    #[serde(default)]
+    reasoning_tokens: Number,
+    #[serde(default)]
+    cost: Float,
+    /// xAI's: 10^10 of them are one dollar.
+    #[serde(default)]
+    cost_in_usd_ticks: Float,
+}
+
+#[derive(Deserialize)]
+struct PromptDetails {
+    #[serde(default)]
+    cached_tokens: Number,
+    #[serde(default)]
+    cache_write_tokens: Number,
+}
+
+#[derive(Deserialize)]
+struct CompletionDetails {
+    #[serde(default)]
+    reasoning_tokens: Number,
+}
+
+impl Counts {
+    pub(super) fn usage(&self) -> Usage {
+        let prompt = self.prompt_tokens.0.unwrap_or(0);
+        let completion = self.completion_tokens.0.unwrap_or(0);
+        let details = self.prompt_tokens_details.as_ref();
+        let cache_read = details
+            .and_then(|details| details.cached_tokens.0)
+            .or(self.prompt_cache_hit_tokens.0)
+            .or(self.cached_tokens.0)
+            .unwrap_or(0);
+        let cache_write = details
+            .and_then(|details| details.cache_write_tokens.0)
+            .or(self.cache_creation_input_tokens.0)
+            .unwrap_or(0);
+        let reasoning = self
+            .completion_tokens_details
+            .as_ref()
+            .and_then(|details| details.reasoning_tokens.0)
+            .or(self.reasoning_tokens.0)
+            .unwrap_or(0);
+        // Reasoning is a part of the output, but some servers leave it out: then it shows in the total, or it
+        // is more than the output that it should be a part of.
+        let total = self.total_tokens.0.unwrap_or(0);
+        let left_out = total > prompt.saturating_add(completion) || reasoning > completion;
+        let output = if left_out { completion.saturating_add(reasoning) } else { completion };
+        let ticks = self.cost_in_usd_ticks.0.filter(|ticks| *ticks > 0.0).map(|ticks| ticks / 1e10);
+        Usage {
+            input: prompt.saturating_sub(cache_read).saturating_sub(cache_write),
+            output,
+            cache_read,
+            cache_write,
+            reasoning,
+            provider_cost: self.cost.0.or(ticks).filter(|cost| cost.is_finite() && *cost >= 0.0),
+        }
+    }
+}
+
+/// What an error object says, in any of the shapes that servers give it.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct ErrorBody {
+    pub(super) status: Option<u16>,
+    pub(super) code: String,
+    pub(super) text: String,
+}
+
+impl ErrorBody {
+    /// `None` where `json` is no JSON or says nothing that is known here.
+    pub(super) fn of(json: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(&json::repair(json.trim())).ok()?;
+        // Google wraps its errors in a list.
+        let value = value.get(0).unwrap_or(&value);
+        let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(value);
+        let mut body = Self::default();
+        match error {
+            Value::String(text) => body.text.clone_from(text),
+            Value::Object(_) => body.read(error),
+            _ => return None,
+        }
+        if body.text.is_empty() {
+            // The message stands beside the error in some servers.
+            body.text = words(value.get("message")).or_else(|| words(value.get("detail"))).unwrap_or_default();
+        }
+        (!body.text.is_empty() || !body.code.is_empty()).then_some(body)
+    }
+
+    fn read(&mut self, error: &Value) {
+        let code = error.get("code").or_else(|| error.get("status_code"));
+        let named = |name: &str| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        self.code = named("code")
+            .filter(|code| code.parse::<u16>().is_err())
+            .or_else(|| named("type"))
+            .or_else(|| named("status"))
+            .unwrap_or_default()
+            .to_owned();
+        self.status = [code, error.get("status_code"), error.get("status")]
+            .into_iter()
+            .flatten()
+            .find_map(|value| match value {
+                Value::Number(number) => number.as_u64(),
+                Value::String(text) => text.parse().ok(),
+                _ => None,
+            })
+            .and_then(|status| u16::try_from(status).ok())
+            .filter(|status| (400..600).contains(status));
+        self.text = words(error.get("message")).or_else(|| words(error.get("detail"))).unwrap_or_default();
+        // What OpenRouter's provider said itself.
+        if let Some(raw) = error.pointer("/metadata/raw").and_then(|raw| words(Some(raw))) {
+            let raw = Self::of(&raw).map_or(raw, |inner| inner.text);
+            if !raw.is_empty() && !self.text.contains(&raw) {
+                self.text =
+                    if self.text.is_empty() { raw } else { format!("{}: {raw}", self.text.trim_end_matches('.')) };
+            }
+        }
+    }
+}
+
+/// A text, or the JSON of whatever stands in its place.
+fn words(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        other => Some(other.to_string()),
+    }
+}

@@ -1,0 +1,56 @@
+//! What tests of all wires share.
+
+use super::*;
+use crate::catalog::{Cost, Thinking};
+use crate::models::frames::Frames;
+
+/// A model that can do everything, at the given provider.
+pub(crate) fn model(provider: &str, base_url: &str) -> Model {
+    Model {
+        provider: provider.into(),
+        id: "m".into(),
+        name: "M".into(),
+        wire: "openai-completions".into(),
+        base_url: base_url.into(),
+        reasoning: true,
+        thinking: Thinking::default(),
+        takes_images: true,
+        cost: Cost::default(),
+        context_window: 100_000,
+        max_output: 10_000,
+        headers: Vec::new(),
+        auth_header: false,
+        compat: std::sync::Arc::default(),
+    }
+}
+
+/// The frames of a whole body, given in pieces.
+pub(crate) fn frames<'a>(framing: Framing, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Frame> {
+    let mut cutter = Frames::new(framing, 64 << 20);
+    let mut out = Vec::new();
+    for piece in pieces {
+        cutter.push(piece, &mut out).unwrap();
+    }
+    cutter.finish(&mut out).unwrap();
+    out
+}
+
+/// What a fresh decoder makes of some frames and their end.
+pub(crate) fn decode(wire: &dyn Wire, model: &Model, frames: &[Frame]) -> (Vec<Delta>, Option<Fault>) {
+    let mut decoder = wire.decoder(model);
+    let mut out = Vec::new();
+    let fault = frames
+        .iter()
+        .try_for_each(|frame| decoder.push(frame, &mut out))
+        .and_then(|()| decoder.finish(&mut out))
+        .err();
+    (out, fault)
+}
+
+#[test]
+fn wires_are_found_by_their_name() {
+    for known in WIRES {
+        assert_eq!(wire(known.id()).map(Wire::id), Some(known.id()));
+    }
+    assert!(wire("no-such-wire").is_none());
+}
