@@ -80,12 +80,14 @@ impl futures_util::Stream for Play {
                 Played::Delta(delta) => {
                     // Without a pause a long script would never let anyone else run.
                     this.burst += 1;
-                    if this.burst % BURST == 0 {
+                    if this.burst.is_multiple_of(BURST) {
                         this.sleep = Some(Box::pin(tokio::time::sleep(Duration::ZERO)));
                     }
                     return Poll::Ready(Some(Ok(delta)));
                 }
-                Played::Wait(ms) => this.sleep = Some(Box::pin(tokio::time::sleep(Duration::from_millis(ms)))),
+                Played::Wait(ms) => {
+                    this.sleep = Some(Box::pin(tokio::time::sleep(Duration::from_millis(ms))));
+                }
                 // Only dropping the stream ends it.
                 Played::Stall => return Poll::Pending,
                 Played::Failed(fault) => {
@@ -196,19 +198,15 @@ impl Player {
             if let Some(played) = self.ready.pop_front() {
                 return played;
             }
-            if let Some((piece, times)) = self.repeating.take() {
-                if times > 0 {
-                    let delta = self.say(&piece);
-                    self.repeating = Some((piece, times - 1));
-                    return Played::Delta(delta);
-                }
+            if let Some((piece, times)) = self.repeating.take_if(|(_, times)| *times > 0) {
+                let delta = self.say(&piece);
+                self.repeating = Some((piece, times - 1));
+                return Played::Delta(delta);
             }
-            if let Some((left, chunk)) = self.flooding.take() {
-                if left > 0 {
-                    let now = usize::try_from(left).unwrap_or(usize::MAX).min(chunk);
-                    self.flooding = Some((left - now as u64, chunk));
-                    return Played::Delta(self.say(&Piece::Text("x".repeat(now))));
-                }
+            if let Some((left, chunk)) = self.flooding.take_if(|(left, _)| *left > 0) {
+                let now = usize::try_from(left).unwrap_or(usize::MAX).min(chunk);
+                self.flooding = Some((left - now as u64, chunk));
+                return Played::Delta(self.say(&Piece::Text("x".repeat(now))));
             }
             match self.steps.next() {
                 Some(step) => self.begin(step),
@@ -280,7 +278,9 @@ impl Player {
         self.words += 1;
         match piece {
             Piece::Text(text) => Delta::Text { block: self.open(Block::Text), text: text.clone() },
-            Piece::Thinking(text) => Delta::Thinking { block: self.open(Block::Thinking), text: text.clone() },
+            Piece::Thinking(text) => {
+                Delta::Thinking { block: self.open(Block::Thinking), text: text.clone() }
+            }
         }
     }
 

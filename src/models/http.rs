@@ -43,7 +43,14 @@ impl Backend for HttpBackend {
             state: State::Opening(opening),
             ready: VecDeque::new(),
             failed: None,
-            clock: WaitClock { timeouts, started: None, last_byte: None, last_event: None, stopped: None, sleep: None },
+            clock: WaitClock {
+                timeouts,
+                started: None,
+                last_byte: None,
+                last_event: None,
+                stopped: None,
+                sleep: None,
+            },
             frames_scratch: Vec::new(),
             deltas_scratch: Vec::new(),
         })
@@ -269,10 +276,9 @@ impl WaitClock {
     /// Starts every wait afresh.
     fn restart(&mut self) {
         let now = Instant::now();
-        for since in [&mut self.started, &mut self.last_byte, &mut self.last_event, &mut self.stopped] {
-            if let Some(since) = since {
-                *since = now;
-            }
+        let waits = [&mut self.started, &mut self.last_byte, &mut self.last_event, &mut self.stopped];
+        for since in waits.into_iter().flatten() {
+            *since = now;
         }
     }
 

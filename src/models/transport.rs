@@ -122,9 +122,10 @@ fn build(key: &Key, system: &System) -> Result<(reqwest::Client, Vec<String>), F
             let client = match builder()?.tls_certs_merge(certificates.iter().cloned()).build() {
                 Ok(client) => client,
                 // A container without certificates: every peer is refused, with the hint how to trust it.
-                Err(_) => {
-                    builder()?.tls_certs_only(certificates).build().map_err(|error| faults::no_client(&error))?
-                }
+                Err(_) => builder()?
+                    .tls_certs_only(certificates)
+                    .build()
+                    .map_err(|error| faults::no_client(&error))?,
             };
             Ok((client, warnings))
         }

@@ -16,23 +16,23 @@ use tokio_rustls::TlsAcceptor;
 
 /// What the provider waits for before it goes on.
 #[derive(Clone)]
-pub struct Gate(Arc<Semaphore>);
+pub(crate) struct Gate(Arc<Semaphore>);
 
 impl Gate {
     /// A closed gate.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Semaphore::new(0)))
     }
 
     /// Lets one `wait` of a reply pass.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.0.add_permits(1);
     }
 }
 
 /// A scripted answer. Chunked unless the script itself says otherwise.
 #[derive(Clone)]
-pub struct Reply {
+pub(crate) struct Reply {
     head: String,
     framing: Framing,
     steps: Vec<Step>,
@@ -51,7 +51,10 @@ enum Step {
     /// Written and flushed as they are.
     Raw(Vec<u8>),
     /// The same chunk again and again, until the client has had enough.
-    Flood { chunk: Vec<u8>, times: u64 },
+    Flood {
+        chunk: Vec<u8>,
+        times: u64,
+    },
     Wait(Gate),
     Stall,
     Fin,
@@ -60,74 +63,74 @@ enum Step {
 
 impl Reply {
     /// An answer with this status and no headers but the framing.
-    pub fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Self { head: format!("HTTP/1.1 {status} Scripted\r\n"), framing: Framing::Chunked, steps: Vec::new() }
     }
 
     /// An open event stream, nothing sent yet.
-    pub fn stream() -> Self {
+    pub(crate) fn stream() -> Self {
         Self::status(200).header("content-type", "text/event-stream")
     }
 
     /// A whole event stream: one `data:` event, and one chunk, for each text.
-    pub fn sse<T: AsRef<str>>(events: impl IntoIterator<Item = T>) -> Self {
+    pub(crate) fn sse<T: AsRef<str>>(events: impl IntoIterator<Item = T>) -> Self {
         events.into_iter().fold(Self::stream(), |reply, data| reply.event(data.as_ref()))
     }
 
     /// A JSON body.
-    pub fn json(status: u16, body: &str) -> Self {
+    pub(crate) fn json(status: u16, body: &str) -> Self {
         Self::status(status).header("content-type", "application/json").chunk(body)
     }
 
     /// Bytes that stand for the whole answer, head included.
-    pub fn raw(bytes: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn raw(bytes: impl AsRef<[u8]>) -> Self {
         let steps = vec![Step::Raw(bytes.as_ref().to_vec())];
         Self { head: String::new(), framing: Framing::Raw, steps }
     }
 
     /// Adds a header.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.head.push_str(&format!("{name}: {value}\r\n"));
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.head.extend([name, ": ", value, "\r\n"]);
         self
     }
 
     /// One event of a stream, in a chunk of its own.
-    pub fn event(self, data: &str) -> Self {
+    pub(crate) fn event(self, data: &str) -> Self {
         self.chunk(format!("data: {data}\n\n"))
     }
 
     /// One chunk.
-    pub fn chunk(self, bytes: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn chunk(self, bytes: impl AsRef<[u8]>) -> Self {
         self.step(Step::Chunk(bytes.as_ref().to_vec()))
     }
 
     /// Bytes without chunk framing, such as half a chunk's head.
-    pub fn bytes(self, bytes: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn bytes(self, bytes: impl AsRef<[u8]>) -> Self {
         self.step(Step::Raw(bytes.as_ref().to_vec()))
     }
 
     /// The same chunk so many times.
-    pub fn flood(self, chunk: impl AsRef<[u8]>, times: u64) -> Self {
+    pub(crate) fn flood(self, chunk: impl AsRef<[u8]>, times: u64) -> Self {
         self.step(Step::Flood { chunk: chunk.as_ref().to_vec(), times })
     }
 
     /// Goes on when the test opens the gate.
-    pub fn wait(self, gate: &Gate) -> Self {
+    pub(crate) fn wait(self, gate: &Gate) -> Self {
         self.step(Step::Wait(gate.clone()))
     }
 
     /// Says nothing more, and waits for the client to leave.
-    pub fn stall(self) -> Self {
+    pub(crate) fn stall(self) -> Self {
         self.step(Step::Stall)
     }
 
     /// Closes the connection as if all had been said, without the end of the body.
-    pub fn fin(self) -> Self {
+    pub(crate) fn fin(self) -> Self {
         self.step(Step::Fin)
     }
 
     /// Resets the connection (plain TCP only).
-    pub fn reset(self) -> Self {
+    pub(crate) fn reset(self) -> Self {
         self.step(Step::Reset)
     }
 
@@ -139,36 +142,36 @@ impl Reply {
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Request {
-    pub method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// As in the request line: a path, or a whole URL where the client speaks to a proxy.
-    pub target: String,
+    pub(crate) target: String,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     closed: watch::Receiver<bool>,
 }
 
 impl Request {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 
     /// Resolves when the client has closed the connection that the request came on.
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         // The sender goes away only with the connection.
         let _ = self.closed.clone().wait_for(|closed| *closed).await;
     }
 }
 
 /// The server. Dropping it closes every connection.
-pub struct Provider {
+pub(crate) struct Provider {
     address: SocketAddr,
     scheme: &'static str,
     script: Arc<Script>,
@@ -185,12 +188,12 @@ struct Script {
 
 impl Provider {
     /// Listens on a free port of the loopback.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::listen(None).await
     }
 
     /// The same behind TLS.
-    pub async fn start_tls(acceptor: TlsAcceptor) -> Self {
+    pub(crate) async fn start_tls(acceptor: TlsAcceptor) -> Self {
         Self::listen(Some(acceptor)).await
     }
 
@@ -211,32 +214,32 @@ impl Provider {
     }
 
     /// `http://127.0.0.1:PORT`.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Queues the answer to the next request that has none. A request without one is answered 500.
-    pub fn reply(&self, reply: Reply) {
+    pub(crate) fn reply(&self, reply: Reply) {
         self.script.replies.lock().unwrap().push_back(reply);
     }
 
     /// How many connections clients have made.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.script.connections.load(Ordering::Relaxed)
     }
 
     /// All requests so far.
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.script.requests.lock().unwrap().clone()
     }
 
     /// The `index`-th request (from 0), once it has come.
-    pub async fn request(&self, index: usize) -> Request {
+    pub(crate) async fn request(&self, index: usize) -> Request {
         self.arrived.clone().wait_for(|count| *count > index).await.expect("the provider runs");
         self.requests().swap_remove(index)
     }
@@ -246,6 +249,8 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, script: Ar
     let mut connections = JoinSet::new();
     while let Ok((socket, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
+        // Each write of a script is a packet of its own, at once.
+        socket.set_nodelay(true).expect("a connected socket");
         script.connections.fetch_add(1, Ordering::Relaxed);
         let (acceptor, script) = (acceptor.clone(), Arc::clone(&script));
         connections.spawn(async move {
@@ -389,11 +394,11 @@ async fn play(reply: Reply, socket: &mut impl Socket, buffer: &mut Vec<u8>) -> A
             return After::Close;
         }
     }
-    match reply.framing {
-        Framing::Raw => After::NextRequest,
-        Framing::Chunked if write(socket, b"0\r\n\r\n").await.is_err() => After::Close,
-        Framing::Chunked => After::NextRequest,
-    }
+    let end: &[u8] = match reply.framing {
+        Framing::Raw => b"",
+        Framing::Chunked => b"0\r\n\r\n",
+    };
+    if write(socket, end).await.is_err() { After::Close } else { After::NextRequest }
 }
 
 fn framed(chunk: &[u8]) -> Vec<u8> {
@@ -443,5 +448,11 @@ async fn read_request(
     }
     let rest = buffer.split_off(end + 4 + length);
     let body = std::mem::replace(buffer, rest).split_off(end + 4);
-    Some(Request { method: method.to_owned(), target: target.to_owned(), headers, body, closed: closed.clone() })
+    Some(Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers,
+        body,
+        closed: closed.clone(),
+    })
 }

@@ -223,9 +223,8 @@ async fn any_cut_of_the_bytes_gives_the_same_answer() {
 #[tokio::test]
 async fn a_burst_in_one_chunk_is_given_out_whole() {
     let provider = Provider::start().await;
-    let mut body: String = (0..5000).map(|_| format!("data: {}\n\n", delta("abcd "))).collect();
-    body.push_str(&format!("data: {STOP}\n\ndata: {DONE}\n\n"));
-    provider.reply(Reply::stream().chunk(body));
+    let burst = format!("data: {}\n\n", delta("abcd ")).repeat(5000);
+    provider.reply(Reply::stream().chunk(format!("{burst}data: {STOP}\n\ndata: {DONE}\n\n")));
     let outcome = ask(&provider.url()).all().await;
     assert_eq!((outcome.text().len(), outcome.stopped()), (25_000, true));
 }
@@ -291,7 +290,8 @@ async fn a_compressed_answer_is_read() {
 async fn a_compressed_bomb_is_cut_off() {
     let provider = Provider::start().await;
     // Comments, so that no single frame is too long.
-    let bomb = gzip(&b":aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n".repeat((80 << 20) / 64));
+    let bomb =
+        gzip(&b":aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n".repeat((80 << 20) / 64));
     assert!(bomb.len() < 1 << 20);
     provider.reply(Reply::stream().header("content-encoding", "gzip").chunk(bomb).stall());
     let asking = ask(&provider.url());
@@ -304,7 +304,8 @@ async fn a_compressed_bomb_is_cut_off() {
 async fn an_endless_line_is_cut_off() {
     let provider = Provider::start().await;
     provider.reply(Reply::stream().chunk("data: ").flood([b'a'; 65536], 100_000));
-    let fault = ask(&provider.url()).settings(|settings| settings.limits.max_message_bytes = 1 << 20).fault().await;
+    let fault =
+        ask(&provider.url()).settings(|settings| settings.limits.max_message_bytes = 1 << 20).fault().await;
     assert_eq!(fault.category, Category::TooLarge, "{fault}");
     provider.request(0).await.closed().await;
 }
@@ -326,7 +327,8 @@ async fn a_page_in_place_of_the_stream_is_told_by_its_title() {
 #[tokio::test]
 async fn a_refused_key_is_never_shown() {
     let provider = Provider::start().await;
-    let body = format!("{{\"error\":{{\"message\":\"Incorrect API key provided: {KEY}\",\"code\":\"k {KEY}\"}}}}");
+    let body =
+        format!("{{\"error\":{{\"message\":\"Incorrect API key provided: {KEY}\",\"code\":\"k {KEY}\"}}}}");
     provider.reply(Reply::json(401, &body));
     let fault = ask(&provider.url()).header("x-other", "Token hunter2hunter2").fault().await;
     assert_eq!((fault.category, fault.status), (Category::Authentication, Some(401)));
@@ -386,7 +388,9 @@ async fn a_refused_connection_names_host_and_port() {
 
 #[tokio::test]
 async fn what_cannot_be_called_is_refused_before_anything_is_sent() {
-    for (url, wanted) in [("ftp://host", "scheme"), ("nonsense", "url"), ("http://me:hunter2@host/", "password")] {
+    for (url, wanted) in
+        [("ftp://host", "scheme"), ("nonsense", "url"), ("http://me:hunter2@host/", "password")]
+    {
         let fault = ask(url).fault().await;
         assert_eq!(fault.category, Category::InvalidRequest);
         assert!(fault.message.contains(wanted), "{fault}");
@@ -450,7 +454,8 @@ async fn an_answer_that_goes_silent_times_out() {
 async fn comments_keep_an_answer_alive_only_so_long() {
     let provider = Provider::start().await;
     let gate = Gate::new();
-    let reply = (0..10).fold(Reply::stream().event(&delta("a")), |reply, _| reply.wait(&gate).chunk(": ping\n\n"));
+    let reply =
+        (0..10).fold(Reply::stream().event(&delta("a")), |reply, _| reply.wait(&gate).chunk(": ping\n\n"));
     provider.reply(reply.stall());
     let asking = ask(&provider.url()).settings(|settings| settings.timeouts.event_ms = 90_000);
     let mut stream = asking.start();
@@ -568,7 +573,8 @@ async fn an_unknown_authority_is_refused_with_a_hint_and_trusted_when_named() {
         assert_eq!((outcome.text().as_str(), outcome.fault), ("safe", None), "{name}");
     }
     provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
-    let outcome = ask(&provider.url()).settings(|settings| settings.extra_ca_files.push(path.into())).all().await;
+    let outcome =
+        ask(&provider.url()).settings(|settings| settings.extra_ca_files.push(path.into())).all().await;
     assert_eq!(outcome.text(), "safe");
     let folder = authority.pem.path().parent().unwrap().to_str().unwrap();
     provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
@@ -598,7 +604,8 @@ async fn tls_goes_through_connect_and_socks_proxies() {
     for kind in [tunnel::Kind::Connect, tunnel::Kind::Socks5] {
         let tunnel = Tunnel::start(kind, provider.address()).await;
         provider.reply(Reply::sse([delta("through").as_str(), STOP, DONE]));
-        let asking = ask("https://api.test").env("HTTPS_PROXY", &tunnel.url()).env("NODE_EXTRA_CA_CERTS", path);
+        let asking =
+            ask("https://api.test").env("HTTPS_PROXY", &tunnel.url()).env("NODE_EXTRA_CA_CERTS", path);
         let outcome = asking.all().await;
         assert_eq!((outcome.text().as_str(), outcome.fault), ("through", None));
         assert_eq!(tunnel.targets(), ["api.test:443"]);

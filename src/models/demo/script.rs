@@ -9,11 +9,22 @@ use crate::models::{Category, Fault, StopReason, Usage};
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
     Say(Piece),
-    Repeat { piece: Piece, times: u64 },
-    Flood { bytes: u64, chunk: usize },
+    Repeat {
+        piece: Piece,
+        times: u64,
+    },
+    Flood {
+        bytes: u64,
+        chunk: usize,
+    },
     /// `arguments` is JSON text.
-    ToolCall { name: String, arguments: String },
-    Wait { ms: u64 },
+    ToolCall {
+        name: String,
+        arguments: String,
+    },
+    Wait {
+        ms: u64,
+    },
     Stall,
     Fail(Box<Fault>),
     Usage(Usage),

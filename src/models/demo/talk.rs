@@ -1,7 +1,7 @@
 //! What the built-in demo model says: plainly that it is none, and how to reach a real one.
 
-use super::script::{Piece, Step};
 use super::TOOL;
+use super::script::{Piece, Step};
 use crate::models::{Content, Message, Request};
 
 /// Characters of the person's words that are quoted back.
@@ -33,7 +33,9 @@ fn opening(quoted: &str, tool: bool) -> Vec<Step> {
     let mut steps = vec![
         thinking("No real model is set up, so this thinking is scripted. "),
         thinking("I will say so, show how an answer looks, and tell how to sign in."),
-        text("I am **demo**, a scripted stand-in and not a language model: nothing was sent anywhere, and I do not understand what you write.\n\n"),
+        text(
+            "I am **demo**, a scripted stand-in and not a language model: nothing was sent anywhere, and I do not understand what you write.\n\n",
+        ),
     ];
     if quoted.is_empty() {
         steps.push(text("You sent no words.\n\n"));

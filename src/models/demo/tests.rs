@@ -189,7 +189,10 @@ async fn a_script_from_the_environment_repeats_floods_waits_and_fails() {
     assert_eq!(text(&deltas).len(), 100_000 + 10_000);
     assert!(started.elapsed() >= Duration::from_millis(100));
     let fault = fault.unwrap();
-    assert_eq!((fault.category, fault.status, fault.retry_after_ms), (Category::Overloaded, Some(503), Some(7)));
+    assert_eq!(
+        (fault.category, fault.status, fault.retry_after_ms),
+        (Category::Overloaded, Some(503), Some(7))
+    );
     assert_eq!(fault.message, "busy");
 }
 

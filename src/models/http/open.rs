@@ -85,16 +85,10 @@ async fn attempt(transport: Arc<Transport>, call: Call, redactor: Redactor) -> R
     let framing = request.framing;
     let route = transport.route(&url, &call.settings, &call.system).await?;
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
-    let response = route
-        .client
-        .request(method, url.clone())
-        .headers(headers)
-        .body(request.body)
-        .send()
-        .await
-        .map_err(|error| {
-            faults::of_request(&error, &url, route.proxy.as_ref(), call.settings.timeouts.connect_ms)
-        })?;
+    let response =
+        route.client.request(method, url.clone()).headers(headers).body(request.body).send().await.map_err(
+            |error| faults::of_request(&error, &url, route.proxy.as_ref(), call.settings.timeouts.connect_ms),
+        )?;
     let response = check(response, wire, &url, &call, &redactor).await?;
     Ok(Opened {
         body: Box::pin(response.bytes_stream()),
@@ -112,7 +106,9 @@ fn parse_url(text: &str) -> Result<Url, Fault> {
         return Err(faults::bad_url(&format!("the scheme {:?} is not http or https", url.scheme())));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(faults::bad_url("it holds a user name or password, which belong into auth.json or headers"));
+        return Err(faults::bad_url(
+            "it holds a user name or password, which belong into auth.json or headers",
+        ));
     }
     url.set_fragment(None);
     Ok(url)
@@ -131,7 +127,10 @@ fn headers(call: &Call, request: &HttpRequest) -> Result<HeaderMap, Fault> {
         match request.auth {
             // Some gateways refuse two keys, so one header takes the other's place.
             Auth::Header(name) if !call.model.auth_header => insert(&mut headers, name, key, Shown::No),
-            Auth::Header(_) | Auth::Bearer => {
+            Auth::BearerIn(name) if !call.model.auth_header => {
+                insert(&mut headers, name, &format!("Bearer {key}"), Shown::No)
+            }
+            Auth::Header(_) | Auth::BearerIn(_) | Auth::Bearer => {
                 insert(&mut headers, "authorization", &format!("Bearer {key}"), Shown::No)
             }
         }
@@ -144,6 +143,7 @@ fn headers(call: &Call, request: &HttpRequest) -> Result<HeaderMap, Fault> {
 }
 
 /// Whether a header's value may be shown.
+#[derive(Clone, Copy)]
 enum Shown {
     Yes,
     No,
@@ -153,8 +153,10 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str, shown: Shown) -> Res
     let header = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| faults::bad_header(name, "it is not a header's name"))?;
     // These frame the request itself.
-    if matches!(header.as_str(), "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer")
-    {
+    if matches!(
+        header.as_str(),
+        "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer"
+    ) {
         return Err(faults::bad_header(name, "the connection sets it itself"));
     }
     let mut value = HeaderValue::from_bytes(value.as_bytes())
@@ -185,7 +187,8 @@ async fn check(
         fault.retry_after_ms = fault.retry_after_ms.or(wait);
         return Err(fault);
     }
-    let content_type = response.headers().get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let content_type =
+        response.headers().get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let media_type = content_type.as_deref().and_then(|value| value.split(';').next()).map(str::trim);
     match media_type {
         // Some local servers leave it out.

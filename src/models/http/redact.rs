@@ -41,7 +41,8 @@ impl Redactor {
 
     /// Masks the secrets in every text of a fault.
     pub(super) fn fault(&self, fault: &mut Fault) {
-        for text in [Some(&mut fault.message), fault.code.as_mut(), fault.hint.as_mut()].into_iter().flatten() {
+        for text in [Some(&mut fault.message), fault.code.as_mut(), fault.hint.as_mut()].into_iter().flatten()
+        {
             for secret in self.secrets.iter() {
                 if text.contains(secret.expose_secret()) {
                     *text = text.replace(secret.expose_secret(), MASK);
@@ -68,7 +69,9 @@ impl Redactor {
                 masked.extend_from_slice(body.get(from..).unwrap_or_default());
                 body = masked;
             }
-            let cut = (SHORTEST..secret.len()).rev().find(|len| body.ends_with(secret.get(..*len).unwrap_or(secret)));
+            let cut = (SHORTEST..secret.len())
+                .rev()
+                .find(|len| body.ends_with(secret.get(..*len).unwrap_or(secret)));
             if let Some(len) = cut {
                 body.truncate(body.len() - len);
                 body.extend_from_slice(MASK.as_bytes());

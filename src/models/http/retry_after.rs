@@ -8,13 +8,11 @@ const LONGEST_MS: u64 = 24 * 3_600_000;
 /// Milliseconds, from `retry-after-ms` or `retry-after` (seconds or an HTTP date).
 pub(super) fn from_headers(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let wait = match text("retry-after-ms").and_then(|text| millis(text, 1.0)) {
-        Some(wait) => wait,
-        None => {
-            let text = text("retry-after")?;
-            millis(text, 1000.0).or_else(|| Some(http_date_ms(text)?.saturating_sub(now_ms)))?
-        }
-    };
+    let exact = text("retry-after-ms").and_then(|text| millis(text, 1.0));
+    let wait = exact.or_else(|| {
+        let text = text("retry-after")?;
+        millis(text, 1000.0).or_else(|| Some(http_date_ms(text)?.saturating_sub(now_ms)))
+    })?;
     Some(wait.min(LONGEST_MS))
 }
 
@@ -24,7 +22,11 @@ fn millis(text: &str, unit_ms: f64) -> Option<u64> {
         return None;
     }
     let millis = (number * unit_ms).ceil().min(1e15);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1e15, without a fraction")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 1e15, without a fraction"
+    )]
     Some(millis as u64)
 }
 

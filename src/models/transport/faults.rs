@@ -79,9 +79,10 @@ pub(crate) fn no_client(error: &reqwest::Error) -> Fault {
 
 /// The provider answered with a redirect, which is never followed.
 pub(crate) fn redirected(from: &Url, status: u16, location: Option<&str>) -> Fault {
-    let to = location
-        .and_then(|location| from.join(location).ok())
-        .map_or_else(|| "nowhere".to_owned(), |target| format!("{}://{}", target.scheme(), authority(&target)));
+    let to = location.and_then(|location| from.join(location).ok()).map_or_else(
+        || "nowhere".to_owned(),
+        |target| format!("{}://{}", target.scheme(), authority(&target)),
+    );
     Fault {
         status: Some(status),
         ..hinted(
@@ -94,10 +95,9 @@ pub(crate) fn redirected(from: &Url, status: u16, location: Option<&str>) -> Fau
 
 /// A 200 that is no event stream.
 pub(crate) fn not_a_stream(url: &Url, status: u16, content_type: &str, excerpt: Option<&str>) -> Fault {
-    let mut message = format!("the answer of {} is not an event stream but {content_type}", authority(url));
-    if let Some(excerpt) = excerpt {
-        message.push_str(&format!(" ({excerpt:?})"));
-    }
+    let excerpt = excerpt.map_or_else(String::new, |excerpt| format!(" ({excerpt:?})"));
+    let message =
+        format!("the answer of {} is not an event stream but {content_type}{excerpt}", authority(url));
     Fault {
         status: Some(status),
         ..hinted(
@@ -151,7 +151,11 @@ pub(crate) fn of_request(error: &reqwest::Error, url: &Url, proxy: Option<&Url>,
         };
         return hinted(
             Category::Dns,
-            format!("the host name {} does not resolve{}", name.unwrap_or_default(), if proxy.is_some() { " (the proxy)" } else { "" }),
+            format!(
+                "the host name {} does not resolve{}",
+                name.unwrap_or_default(),
+                if proxy.is_some() { " (the proxy)" } else { "" }
+            ),
             "check the network connection and baseUrl in models.json; behind a proxy set HTTPS_PROXY",
         );
     }
@@ -162,7 +166,12 @@ pub(crate) fn of_request(error: &reqwest::Error, url: &Url, proxy: Option<&Url>,
             "check the network connection; behind a proxy set HTTPS_PROXY",
         );
     }
-    if proxy.is_some() && error.is_connect() && chain.iter().any(|cause| cause.contains("authorization required") || cause.contains("authentication required")) {
+    if proxy.is_some()
+        && error.is_connect()
+        && chain.iter().any(|cause| {
+            cause.contains("authorization required") || cause.contains("authentication required")
+        })
+    {
         return hinted(
             Category::Network,
             format!("the proxy refused to connect to {host}{via}: it wants a user name and password"),
@@ -216,25 +225,24 @@ fn tls_fault(host: &str, via: &str, error: &rustls::Error) -> Fault {
             rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
         ) => "its certificate has expired".to_owned(),
         rustls::Error::InvalidCertificate(
-            rustls::CertificateError::NotValidForName | rustls::CertificateError::NotValidForNameContext { .. },
+            rustls::CertificateError::NotValidForName
+            | rustls::CertificateError::NotValidForNameContext { .. },
         ) => "its certificate is for another name".to_owned(),
         other => other.to_string(),
     };
     let message = format!("no secure connection to {host}{via}: {cause}");
     match error {
-        rustls::Error::InvalidMessage(_) => {
-            hinted(Category::Tls, message, "the server may speak plain http: check the scheme and port of baseUrl")
-        }
+        rustls::Error::InvalidMessage(_) => hinted(
+            Category::Tls,
+            message,
+            "the server may speak plain http: check the scheme and port of baseUrl",
+        ),
         _ => hinted(Category::Tls, message, TRUST_HINT),
     }
 }
 
 fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
-    causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
-        Some(tls) => Some(tls),
-        // The TLS stream hands its error through an io::Error, whose source() leaves it out.
-        None => cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>(),
-    })
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
 }
 
 fn io_cause(error: &reqwest::Error) -> Option<&std::io::Error> {
@@ -246,7 +254,11 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
     // A chain is a few links long; the bound keeps a cyclic one from being walked for ever.
     std::iter::from_fn(move || {
         let cause = next?;
-        next = cause.source();
+        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            // An io::Error's source() is that of the error which it wraps, and leaves that one out.
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
         Some(cause)
     })
     .take(16)

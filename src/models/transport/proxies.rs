@@ -87,7 +87,9 @@ fn is_loopback(url: &Url) -> bool {
 fn is_excepted(url: &Url, list: &str) -> bool {
     let Some(host) = url.host() else { return false };
     let port = url.port_or_known_default();
-    list.split([',', ' ', '\t', ';']).filter(|entry| !entry.is_empty()).any(|entry| matches(entry, &host, port))
+    list.split([',', ' ', '\t', ';'])
+        .filter(|entry| !entry.is_empty())
+        .any(|entry| matches(entry, &host, port))
 }
 
 fn matches(entry: &str, host: &Host<&str>, port: Option<u16>) -> bool {
@@ -171,7 +173,8 @@ mod tests {
 
     #[test]
     fn the_environment_is_read_by_scheme_lower_case_first() {
-        let both = [("HTTPS_PROXY", "http://upper:1"), ("https_proxy", "http://lower:2"), ("HTTP_PROXY", "plain:3")];
+        let both =
+            [("HTTPS_PROXY", "http://upper:1"), ("https_proxy", "http://lower:2"), ("HTTP_PROXY", "plain:3")];
         assert_eq!(through("https://api.test/", &both).as_deref(), Some("http://lower:2/"));
         assert_eq!(through("http://api.test/", &both).as_deref(), Some("http://plain:3/"));
         assert_eq!(
@@ -185,8 +188,15 @@ mod tests {
     #[test]
     fn loopback_hosts_are_never_proxied() {
         let settings = Settings { proxy: Some("http://p:1".into()), ..Settings::default() };
-        for host in ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]"]
-        {
+        for host in [
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
             let url = Url::parse(&format!("http://{host}:11434/v1")).unwrap();
             assert_eq!(for_url(&url, &settings, &env(&[("ALL_PROXY", "http://q:1")])), Ok(None), "{host}");
         }
@@ -196,7 +206,8 @@ mod tests {
     fn the_setting_stands_above_the_environment() {
         let settings = Settings { proxy: Some("http://editor:1".into()), ..Settings::default() };
         let url = Url::parse("https://api.test").unwrap();
-        let proxy = for_url(&url, &settings, &env(&[("HTTPS_PROXY", "http://env:2"), ("NO_PROXY", "*")])).unwrap();
+        let proxy =
+            for_url(&url, &settings, &env(&[("HTTPS_PROXY", "http://env:2"), ("NO_PROXY", "*")])).unwrap();
         assert_eq!(proxy.map(String::from).as_deref(), Some("http://editor:1/"));
     }
 
@@ -233,7 +244,12 @@ mod tests {
 
     #[test]
     fn what_is_no_proxy_is_refused_without_showing_it() {
-        for bad in ["ftp://user:hunter2secret@host", "http://user:hunter2secret@", "http://[hunter2secret", "pac+http://x"] {
+        for bad in [
+            "ftp://user:hunter2secret@host",
+            "http://user:hunter2secret@",
+            "http://[hunter2secret",
+            "pac+http://x",
+        ] {
             let url = Url::parse("https://api.test").unwrap();
             let fault = for_url(&url, &Settings::default(), &env(&[("HTTPS_PROXY", bad)])).unwrap_err();
             assert!(fault.message.contains("HTTPS_PROXY"), "{fault:?}");

@@ -94,11 +94,11 @@ fn add_file(path: &Path, system: &System, certificates: &mut Vec<Certificate>) -
     let mut found = 0;
     let mut add = |der: CertificateDer<'static>| {
         // One unusable certificate must not spoil the others: the platform's verifier refuses them all.
-        if RootCertStore::empty().add(der.clone()).is_ok() {
-            if let Ok(certificate) = Certificate::from_der(&der) {
-                certificates.push(certificate);
-                found += 1;
-            }
+        if RootCertStore::empty().add(der.clone()).is_ok()
+            && let Ok(certificate) = Certificate::from_der(&der)
+        {
+            certificates.push(certificate);
+            found += 1;
         }
     };
     if memchr::memmem::find(&bytes, b"-----BEGIN").is_some() {

@@ -9,15 +9,15 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-pub struct Authority {
+pub(crate) struct Authority {
     /// The authority's certificate, alone in its folder.
-    pub pem: tempfile::NamedTempFile,
+    pub(crate) pem: tempfile::NamedTempFile,
     _folder: tempfile::TempDir,
     config: Arc<ServerConfig>,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -39,7 +39,7 @@ impl Authority {
         Self { pem, _folder: folder, config: Arc::new(config) }
     }
 
-    pub fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 }

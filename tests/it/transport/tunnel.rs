@@ -8,12 +8,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 #[derive(Clone, Copy)]
-pub enum Kind {
+pub(crate) enum Kind {
     Connect,
     Socks5,
 }
 
-pub struct Tunnel {
+pub(crate) struct Tunnel {
     kind: Kind,
     address: SocketAddr,
     targets: Arc<Mutex<Vec<String>>>,
@@ -21,7 +21,7 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    pub async fn start(kind: Kind, to: SocketAddr) -> Self {
+    pub(crate) async fn start(kind: Kind, to: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let targets = Arc::<Mutex<Vec<String>>>::default();
@@ -45,7 +45,7 @@ impl Tunnel {
         Self { kind, address, targets, _tasks: tasks }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let scheme = match self.kind {
             Kind::Connect => "http",
             Kind::Socks5 => "socks5h",
@@ -54,7 +54,7 @@ impl Tunnel {
     }
 
     /// What clients asked for.
-    pub fn targets(&self) -> Vec<String> {
+    pub(crate) fn targets(&self) -> Vec<String> {
         self.targets.lock().unwrap().clone()
     }
 }
