@@ -146,7 +146,9 @@ impl Catalog {
         let stamp = Overlay::stamp(&self.system);
         match newest.as_ref() {
             Some(snapshot) if snapshot.overlay.stamp_read() == stamp => Arc::clone(snapshot),
-            _ => Arc::clone(newest.insert(Arc::new(Snapshot { overlay: Overlay::read(&self.system, stamp) }))),
+            _ => {
+                Arc::clone(newest.insert(Arc::new(Snapshot { overlay: Overlay::read(&self.system, stamp) })))
+            }
         }
     }
 

@@ -227,7 +227,9 @@ fn emit(providers: &[Provider]) -> (String, String) {
             provider.needs_key,
         ));
     }
-    let mut table = String::from("pub(super) static TEXT: &str = include_str!(concat!(env!(\"OUT_DIR\"), \"/catalog.txt\"));\n");
+    let mut table = String::from(
+        "pub(super) static TEXT: &str = include_str!(concat!(env!(\"OUT_DIR\"), \"/catalog.txt\"));\n",
+    );
     for (name, of, items) in [
         ("PROVIDERS", "ProviderRow", &heads),
         ("MODELS", "ModelRow", &rows),

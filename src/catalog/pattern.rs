@@ -63,7 +63,10 @@ impl ResolveError {
     pub fn hint(&self) -> String {
         match self {
             Self::Ambiguous { choices, .. } => {
-                format!("name the provider too, as in {}", choices.first().map_or("provider/model", String::as_str))
+                format!(
+                    "name the provider too, as in {}",
+                    choices.first().map_or("provider/model", String::as_str)
+                )
             }
             _ => "`aside models` lists all models, `aside providers` all providers".into(),
         }
@@ -97,7 +100,8 @@ impl Snapshot {
         if pattern.is_empty() || pattern.len() > MAX_PATTERN {
             return Err(ResolveError::Length);
         }
-        let search = Search { snapshot: self, available: &|id| self.provider(id).is_some_and(|it| available(&it)) };
+        let search =
+            Search { snapshot: self, available: &|id| self.provider(id).is_some_and(|it| available(&it)) };
         match provider {
             Some(name) => {
                 let id = self.ids().find(|id| id.eq_ignore_ascii_case(name));
@@ -126,7 +130,9 @@ impl<'s> Search<'s> {
             }
         }
         for form in forms.iter().rev() {
-            if let Some(model) = self.similar(self.snapshot.models_of(provider), without_prefix(form.text, provider)) {
+            if let Some(model) =
+                self.similar(self.snapshot.models_of(provider), without_prefix(form.text, provider))
+            {
                 return Ok(form.resolved(model.build()));
             }
         }
@@ -156,14 +162,14 @@ impl<'s> Search<'s> {
             }
         }
         for form in forms.iter().rev() {
-            let within = inferred.and_then(|(id, _)| {
-                self.similar(self.snapshot.models_of(id), without_prefix(form.text, id))
-            });
+            let within = inferred
+                .and_then(|(id, _)| self.similar(self.snapshot.models_of(id), without_prefix(form.text, id)));
             if let Some(model) = within {
                 return Ok(form.resolved(model.build()));
             }
             let usable = self.snapshot.models().filter(|model| (self.available)(model.provider()));
-            let found = self.similar(usable, form.text).or_else(|| self.similar(self.snapshot.models(), form.text));
+            let found =
+                self.similar(usable, form.text).or_else(|| self.similar(self.snapshot.models(), form.text));
             if let Some(model) = found {
                 return Ok(form.resolved(model.build()));
             }
@@ -214,7 +220,8 @@ impl<'s> Search<'s> {
         let found = models.filter(|model| contains(model.id()) || contains(model.name()));
         // `rev` of the comparison's last part: of equal ids the provider that comes first is taken.
         found.reduce(|best, model| {
-            let rank = |model: &Listed<'_>| (!model.is_retired(), !is_dated(model.id()), model.id().to_owned());
+            let rank =
+                |model: &Listed<'_>| (!model.is_retired(), !is_dated(model.id()), model.id().to_owned());
             if rank(&model) > rank(&best) { model } else { best }
         })
     }
@@ -224,7 +231,8 @@ impl<'s> Search<'s> {
         let forms = forms(id);
         let form = forms.last().copied().unwrap_or(Form { text: id, level: None, is_cut: false });
         let known = self.snapshot.provider(provider).and_then(|provider| self.snapshot.default_of(&provider));
-        let is_clean = !form.text.is_empty() && !form.text.chars().any(|c| c.is_control() || c.is_whitespace());
+        let is_clean =
+            !form.text.is_empty() && !form.text.chars().any(|c| c.is_control() || c.is_whitespace());
         let (Some(known), true) = (known, is_clean && provider != super::DEMO) else {
             return Err(self.not_found(id));
         };
@@ -255,7 +263,8 @@ impl<'s> Search<'s> {
         let short = |id: &'s str| id.rsplit('/').next().unwrap_or(id);
         let near = nearest(last, names.iter().map(|(id, _)| short(id)), NEAR);
         let full = |near: &&str| {
-            let (id, provider) = names.iter().find(|(id, _)| short(id) == *near)?;
+            let whole = names.iter().find(|(id, _)| id == near);
+            let (id, provider) = whole.or_else(|| names.iter().find(|(id, _)| short(id) == *near))?;
             Some(format!("{provider}/{id}"))
         };
         ResolveError::NotFound { pattern: pattern.to_owned(), near: near.iter().filter_map(full).collect() }
@@ -302,5 +311,6 @@ fn without_prefix<'t>(text: &'t str, provider: &str) -> &'t str {
 
 /// Whether an id ends in `-YYYYMMDD`.
 fn is_dated(id: &str) -> bool {
-    id.rsplit_once('-').is_some_and(|(_, tail)| tail.len() == 8 && tail.bytes().all(|byte| byte.is_ascii_digit()))
+    id.rsplit_once('-')
+        .is_some_and(|(_, tail)| tail.len() == 8 && tail.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -164,7 +164,10 @@ impl ModelRow {
 
     pub(super) fn headers(&self) -> Vec<(Arc<str>, Arc<str>)> {
         let headers = self.object(self.headers);
-        headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into()))).collect()
+        headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into())))
+            .collect()
     }
 
     /// The model as the data files say.

@@ -29,7 +29,8 @@ const HOUR_MS: u64 = 60 * 60 * 1000;
 impl Settings {
     /// Built in, then the user's file, then what the client sent; later layers win, value by value.
     pub fn load(system: &System, client: Option<&RawValue>) -> (Self, Vec<Diagnostic>) {
-        let mut loader = Loader { settings: Self::default(), diagnostics: Vec::new(), home: system.dirs.home.as_deref() };
+        let mut loader =
+            Loader { settings: Self::default(), diagnostics: Vec::new(), home: system.dirs.home.as_deref() };
         if let Some(path) = system.dirs.config.as_ref().map(|dir| dir.join(SETTINGS_FILE)) {
             match read_text(system, &path) {
                 Ok(Some(text)) => loader.layer(&path, &text),
@@ -71,7 +72,8 @@ pub fn read_text(system: &System, path: &Path) -> Result<Option<String>, Diagnos
 impl Diagnostic {
     /// What is wrong with a part of `path`.
     pub fn at(path: &Path, error: JsoncError) -> Self {
-        let message = if error.path.is_empty() { error.message } else { format!("{}: {}", error.path, error.message) };
+        let message =
+            if error.path.is_empty() { error.message } else { format!("{}: {}", error.path, error.message) };
         Self { path: path.to_path_buf(), line: error.line, column: error.column, message }
     }
 }
@@ -102,7 +104,8 @@ impl Loader<'_> {
                 "proxy" => layer.set(&entry, &mut settings.proxy),
                 "extraCaFiles" => {
                     if let Some(files) = layer.typed::<Vec<String>>(&entry) {
-                        settings.extra_ca_files = files.iter().map(|file| expanded(file, self.home)).collect();
+                        settings.extra_ca_files =
+                            files.iter().map(|file| expanded(file, self.home)).collect();
                     }
                 }
                 "limits" => {
@@ -134,7 +137,11 @@ impl Loader<'_> {
                 }
                 // The key by which editors find the file's schema.
                 "$schema" => {}
-                _ => layer.unknown(&entry, "", &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts"]),
+                _ => layer.unknown(
+                    &entry,
+                    "",
+                    &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts"],
+                ),
             }
         }
     }
@@ -320,7 +327,8 @@ mod tests {
 
     #[test]
     fn a_broken_file_does_not_take_the_client_along() {
-        let settings = check("{\"a\": ", Some("{\"defaultModel\": \"demo\"}"), &[(1, 6, "EOF while parsing a value")]);
+        let settings =
+            check("{\"a\": ", Some("{\"defaultModel\": \"demo\"}"), &[(1, 6, "EOF while parsing a value")]);
         assert_eq!(settings.default_model.as_deref(), Some("demo"));
         let (_home, system) = system(Some(b"{\n\xff}"));
         let (_, diagnostics) = Settings::load(&system, None);
