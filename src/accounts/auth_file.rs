@@ -219,17 +219,13 @@ fn replaced(text: &str, range: Range<usize>, with: &str) -> String {
 
 /// `text` with `entry` as the last of `object`, on a line of its own.
 fn inserted(text: &str, object: Value<'_>, entries: &[Entry<'_>], indent: &str, entry: &str) -> String {
-    match entries.last() {
-        Some(last) => {
-            let at = last.value.range().end;
-            replaced(text, at..at, &format!(",\n{indent}{entry}"))
-        }
-        None => {
-            let at = object.range().start + 1;
-            let outer = indent.get(2..).unwrap_or_default();
-            replaced(text, at..at, &format!("\n{indent}{entry}\n{outer}"))
-        }
-    }
+    let (at, new) = if let Some(last) = entries.last() {
+        (last.value.range().end, format!(",\n{indent}{entry}"))
+    } else {
+        let outer = indent.get(2..).unwrap_or_default();
+        (object.range().start + 1, format!("\n{indent}{entry}\n{outer}"))
+    };
+    replaced(text, at..at, &new)
 }
 
 #[cfg(test)]

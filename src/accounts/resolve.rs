@@ -131,14 +131,15 @@ impl Accounts {
     }
 
     fn missing(&self, provider: &Provider, file: &AuthFile) -> AccountError {
-        let mut message = format!("no key was found for {}", provider.id);
         // A file that cannot be read may well hold the key.
-        if let Some(problem) = file.diagnostics().first() {
-            message.push_str(&format!(", and {AUTH_FILE} could not be read whole: {}", problem.message));
-            if problem.line > 0 {
-                message.push_str(&format!(" (line {}, column {})", problem.line, problem.column));
-            }
-        }
+        let problem = file.diagnostics().first().map_or(String::new(), |problem| {
+            let place = match problem.line {
+                0 => String::new(),
+                line => format!(" (line {line}, column {})", problem.column),
+            };
+            format!(", and {AUTH_FILE} could not be read whole: {}{place}", problem.message)
+        });
+        let message = format!("no key was found for {}{problem}", provider.id);
         error_of(AccountErrorKind::NotSignedIn, provider, message, self.hint(provider))
     }
 

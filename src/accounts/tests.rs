@@ -74,7 +74,7 @@ fn check(
     let world = World::new(env, auth);
     let provider = groq(models_json);
     let status = world.accounts.status(&provider);
-    assert_eq!((status.configured, &status.source), (source != Source::Missing, &source));
+    assert_eq!(status, Status { configured: source != Source::Missing, source });
     let got = world.key(&provider, None);
     assert_eq!(got.as_deref().map_err(|error| error.message.as_str()), key);
 }

@@ -123,7 +123,7 @@ impl<'s> Search<'s> {
     fn within(&self, provider: &str, pattern: &str) -> Result<Resolved, ResolveError> {
         let bare = without_prefix(pattern, provider);
         let forms = forms(pattern);
-        for form in forms.iter() {
+        for form in &forms {
             let texts = [form.text, without_prefix(form.text, provider)];
             if let Some(model) = texts.iter().find_map(|text| self.exact(provider, text)) {
                 return Ok(form.resolved(model.build()));
@@ -131,7 +131,7 @@ impl<'s> Search<'s> {
         }
         for form in forms.iter().rev() {
             if let Some(model) =
-                self.similar(self.snapshot.models_of(provider), without_prefix(form.text, provider))
+                Self::similar(self.snapshot.models_of(provider), without_prefix(form.text, provider))
             {
                 return Ok(form.resolved(model.build()));
             }
@@ -145,7 +145,7 @@ impl<'s> Search<'s> {
             (!rest.is_empty()).then_some((id, rest))
         });
         let forms = forms(pattern);
-        for form in forms.iter() {
+        for form in &forms {
             let literal = self.all_exact(form.text);
             if let Some((id, _)) = inferred
                 && let Some(model) = self.exact(id, without_prefix(form.text, id))
@@ -162,14 +162,15 @@ impl<'s> Search<'s> {
             }
         }
         for form in forms.iter().rev() {
-            let within = inferred
-                .and_then(|(id, _)| self.similar(self.snapshot.models_of(id), without_prefix(form.text, id)));
+            let within = inferred.and_then(|(id, _)| {
+                Self::similar(self.snapshot.models_of(id), without_prefix(form.text, id))
+            });
             if let Some(model) = within {
                 return Ok(form.resolved(model.build()));
             }
             let usable = self.snapshot.models().filter(|model| (self.available)(model.provider()));
             let found =
-                self.similar(usable, form.text).or_else(|| self.similar(self.snapshot.models(), form.text));
+                Self::similar(usable, form.text).or_else(|| Self::similar(self.snapshot.models(), form.text));
             if let Some(model) = found {
                 return Ok(form.resolved(model.build()));
             }
@@ -211,14 +212,14 @@ impl<'s> Search<'s> {
 
     /// The model whose id or name contains `text`: ids without a date before those with one, offered ones
     /// before retired ones, and then the last in the order of the alphabet, which is the newest as a rule.
-    fn similar(&self, models: impl Iterator<Item = Listed<'s>>, text: &str) -> Option<Listed<'s>> {
+    fn similar(models: impl Iterator<Item = Listed<'s>>, text: &str) -> Option<Listed<'s>> {
         if text.is_empty() {
             return None;
         }
         let wanted = text.to_ascii_lowercase();
         let contains = |name: &str| name.to_ascii_lowercase().contains(&wanted);
         let found = models.filter(|model| contains(model.id()) || contains(model.name()));
-        // `rev` of the comparison's last part: of equal ids the provider that comes first is taken.
+        // Of equal ids the one that comes first stays: its provider is preferred.
         found.reduce(|best, model| {
             let rank =
                 |model: &Listed<'_>| (!model.is_retired(), !is_dated(model.id()), model.id().to_owned());

@@ -213,7 +213,9 @@ fn plain(error: &serde_json::Error) -> String {
             None => text.to_owned(),
         };
     };
-    let Some((found, expected)) = rest.rsplit_once(", expected ") else { return text.to_owned() };
+    let Some((found, expected)) = rest.rsplit_once(", expected ") else {
+        return "a value of another type".into();
+    };
     let kind = ["string", "integer", "floating point", "boolean", "map", "sequence", "null"]
         .into_iter()
         .find(|kind| found.starts_with(kind))
@@ -398,5 +400,22 @@ mod tests {
         let closed = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
         let error = parse::<serde_json::Value>(&closed).unwrap_err();
         assert_eq!(error.message, "recursion limit exceeded");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn pure_json_means_the_same(text in r#"[ {}\[\],:"\\/*0-9a-z\n\x{e9}]{0,40}"#) {
+            // Never panics, keeps the length, and changes nothing that was JSON already.
+            if let Ok(pure) = purified(&text) {
+                proptest::prop_assert_eq!(pure.len(), text.len());
+            }
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+                proptest::prop_assert_eq!(parse::<serde_json::Value>(&text).unwrap(), value);
+            }
+            if let Err(error) = parse::<Sample>(&text) {
+                let lines = u32::try_from(text.matches('\n').count()).unwrap() + 1;
+                proptest::prop_assert!((1..=lines).contains(&error.line) && error.column >= 1);
+            }
+        }
     }
 }

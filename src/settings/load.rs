@@ -23,6 +23,9 @@ pub const MAX_FILE_BYTES: usize = 8 << 20;
 /// Problems of one file that are told; who has more has the wrong file.
 pub(crate) const MAX_DIAGNOSTICS: usize = 50;
 
+/// Characters of one diagnostic; names in files may be of any length.
+const MAX_MESSAGE: usize = 500;
+
 const MIB: u64 = 1 << 20;
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
@@ -70,11 +73,13 @@ pub fn read_text(system: &System, path: &Path) -> Result<Option<String>, Diagnos
 }
 
 impl Diagnostic {
-    /// What is wrong with a part of `path`.
+    /// What is wrong with a part of `path`, in one line of bounded length.
     pub fn at(path: &Path, error: JsoncError) -> Self {
-        let message =
-            if error.path.is_empty() { error.message } else { format!("{}: {}", error.path, error.message) };
-        Self { path: path.to_path_buf(), line: error.line, column: error.column, message }
+        let JsoncError { line, column, message, path: inside } = error;
+        let message = if inside.is_empty() { message } else { format!("{inside}: {message}") };
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let message = message.chars().take(MAX_MESSAGE).map(plain).collect();
+        Self { path: path.to_path_buf(), line, column, message }
     }
 }
 
@@ -221,10 +226,9 @@ impl Layer<'_> {
     }
 
     fn unknown(&mut self, entry: &Entry<'_>, above: &str, known: &[&str]) {
-        let mut message = format!("unknown setting {above}{}", shown(&entry.key));
-        if let Some(near) = nearest(&entry.key, known.iter().copied(), 1).first() {
-            message.push_str(&format!(", did you mean {above}{near}?"));
-        }
+        let near = nearest(&entry.key, known.iter().copied(), 1);
+        let near = near.first().map_or(String::new(), |near| format!(", did you mean {above}{near}?"));
+        let message = format!("unknown setting {above}{}{near}", shown(&entry.key));
         self.diagnostics.push(Diagnostic::at(self.path, entry.value.error(message)));
     }
 }

@@ -83,7 +83,12 @@ fn shell(line: &str) -> Command {
 #[cfg(not(unix))]
 fn shell(line: &str) -> Command {
     let mut command = Command::new("cmd.exe");
-    command.arg("/C").arg(line);
+    command.arg("/C");
+    // As it stands: the shell has quoting rules of its own.
+    #[cfg(windows)]
+    command.raw_arg(line);
+    #[cfg(not(windows))]
+    command.arg(line);
     command
 }
 
@@ -152,7 +157,8 @@ async fn read(
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::system::Env;
