@@ -4,9 +4,11 @@
 //! several providers have is taken from the only one that can be used, and is an error otherwise: the choice
 //! decides who is paid.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Listed, Model, Provider, Snapshot, ThinkingLevel};
+use super::{DEMO, Listed, Model, Provider, Snapshot, ThinkingLevel};
 use crate::settings::load::shown;
 use crate::settings::nearest::nearest;
 
@@ -100,8 +102,11 @@ impl Snapshot {
         if pattern.is_empty() || pattern.len() > MAX_PATTERN {
             return Err(ResolveError::Length);
         }
-        let search =
-            Search { snapshot: self, available: &|id| self.provider(id).is_some_and(|it| available(&it)) };
+        // Asked once for each provider: the answer may cost a look at a file.
+        let known = RefCell::new(HashMap::new());
+        let ask = |id: &str| self.provider(id).is_some_and(|it| available(&it));
+        let ask = |id: &str| *known.borrow_mut().entry(id.to_owned()).or_insert_with(|| ask(id));
+        let search = Search { snapshot: self, available: &ask };
         match provider {
             Some(name) => {
                 let id = self.ids().find(|id| id.eq_ignore_ascii_case(name));
@@ -145,6 +150,7 @@ impl<'s> Search<'s> {
             (!rest.is_empty()).then_some((id, rest))
         });
         let forms = forms(pattern);
+        let mut ambiguous = None;
         for form in &forms {
             let literal = self.all_exact(form.text);
             if let Some((id, _)) = inferred
@@ -157,8 +163,12 @@ impl<'s> Search<'s> {
                 };
                 return Ok(form.resolved(elsewhere.unwrap_or(model).build()));
             }
-            if let Some(model) = self.only(form.text, &literal)? {
-                return Ok(form.resolved(model.build()));
+            match self.only(form.text, &literal) {
+                Ok(Some(model)) => return Ok(form.resolved(model.build())),
+                Ok(None) => {}
+                Err(error) if !self.usable(&literal).is_empty() => return Err(error),
+                // None of them can be used; one whose name is only similar perhaps can.
+                Err(error) => ambiguous = Some(error),
             }
         }
         for form in forms.iter().rev() {
@@ -168,12 +178,17 @@ impl<'s> Search<'s> {
             if let Some(model) = within {
                 return Ok(form.resolved(model.build()));
             }
-            let usable = self.snapshot.models().filter(|model| (self.available)(model.provider()));
-            let found =
-                Self::similar(usable, form.text).or_else(|| Self::similar(self.snapshot.models(), form.text));
+            // `demo` is only meant where it is named.
+            let real = || self.snapshot.models().filter(|model| model.provider() != DEMO);
+            let usable = real().filter(|model| (self.available)(model.provider()));
+            let found = Self::similar(usable, form.text)
+                .or_else(|| if ambiguous.is_none() { Self::similar(real(), form.text) } else { None });
             if let Some(model) = found {
                 return Ok(form.resolved(model.build()));
             }
+        }
+        if let Some(ambiguous) = ambiguous {
+            return Err(ambiguous);
         }
         match inferred {
             Some((id, rest)) => self.synthetic(id, rest),
@@ -234,7 +249,7 @@ impl<'s> Search<'s> {
         let known = self.snapshot.provider(provider).and_then(|provider| self.snapshot.default_of(&provider));
         let is_clean =
             !form.text.is_empty() && !form.text.chars().any(|c| c.is_control() || c.is_whitespace());
-        let (Some(known), true) = (known, is_clean && provider != super::DEMO) else {
+        let (Some(known), true) = (known, is_clean && provider != DEMO) else {
             return Err(self.not_found(id));
         };
         let mut model = (*known).clone();

@@ -176,6 +176,45 @@ fn patterns_find_what_is_meant() {
 }
 
 #[test]
+fn availability_is_asked_once_and_demo_only_meant_by_name() {
+    let (_home, catalog) = catalog("");
+    let asked = std::cell::Cell::new(0);
+    let available = |provider: &Provider| {
+        asked.set(asked.get() + 1);
+        &*provider.id == "demo"
+    };
+    assert_ne!(named(&catalog.resolve("mo", None, available).unwrap().model), "demo/demo");
+    assert!(asked.get() <= catalog.providers().len(), "{}", asked.get());
+}
+
+#[test]
+fn of_providers_without_a_key_none_is_guessed() {
+    let provider = |id: &str| {
+        format!(
+            r#""{id}": {{"baseUrl": "https://{id}.example", "api": "x", "models": [{{"id": "kimi-k2.6"}}]}}"#
+        )
+    };
+    let (_home, catalog) = catalog(&format!("{{\"providers\": {{{}, {}}}}}", provider("a"), provider("b")));
+    let resolve = |keys: &[&str]| {
+        let resolved = catalog.resolve("kimi-k2.6", None, |p| keys.contains(&&*p.id));
+        resolved.map(|resolved| named(&resolved.model)).map_err(|error| error.kind())
+    };
+    assert_eq!(resolve(&["b"]), Ok("b/kimi-k2.6".into()));
+    assert_eq!(resolve(&["openrouter"]), Ok("openrouter/moonshotai/kimi-k2.6".into()));
+    assert_eq!(resolve(&[]), Err("ambiguousModel"));
+    assert_eq!(resolve(&["a", "b", "openrouter"]), Err("ambiguousModel"));
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let text = r#"{"providers": {"acme": {"baseUrl": "https://a.example", "api": "x", "apiKey": "sk-secret",
+        "headers": {"X-Key": "sk-secret"}, "models": [{"id": "m"}]}}}"#;
+    let (_home, catalog) = catalog(text);
+    let shown = format!("{:?} {:?}", catalog.provider("acme").unwrap(), catalog.find("acme", "m").unwrap());
+    assert!(shown.contains("X-Key") && !shown.contains("sk-secret"), "{shown}");
+}
+
+#[test]
 fn an_unknown_id_is_tried_with_a_warning() {
     let (_home, catalog) = catalog("");
     let resolved = catalog.resolve("cerebras/gpt-oss-121b:high", None, |_| true).unwrap();
