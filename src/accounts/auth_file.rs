@@ -262,4 +262,15 @@ mod tests {
             assert!(with_entry(broken, "groq", "k").is_err(), "{broken}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_put_in_reads_back(text in r#"\{( |"groq": ?(1|\{"type":"(api_key|oauth)"[, ]*("key":"a")?\})|, |"b":\[\]|//x\n|/\*,\*/)*\}"#) {
+            if let Ok(changed) = with_entry(&text, "groq", "new") {
+                let file = AuthFile::parse(Path::new("x"), &changed);
+                let is_new = matches!(file.entry("groq"), Some(Stored::Key { key: Some(key), .. }) if key.expose_secret() == "new");
+                proptest::prop_assert!(is_new, "{}", changed);
+            }
+        }
+    }
 }

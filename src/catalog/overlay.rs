@@ -25,6 +25,11 @@ pub const MODELS_FILE: &str = "models.json";
 const CONTEXT_WINDOW: u64 = 128_000;
 const MAX_OUTPUT: u64 = 16_384;
 
+/// Bytes of what a provider hands to each of its models.
+const MAX_SHARED: usize = 64 << 10;
+const MAX_URL: usize = 2048;
+const MAX_HEADERS: usize = 64;
+
 /// Switches whose own keys are merged, where all others are replaced.
 const NESTED: [&str; 5] =
     ["openRouterRouting", "vercelGatewayRouting", "chatTemplateKwargs", "chatTemplateArgs", "samplingParams"];
@@ -335,6 +340,14 @@ impl ProviderSettings {
         if !fields.iter().any(|field| useful.contains(&field.key.as_str())) {
             return Some(format!("nothing is set; one of {} is needed", useful.join(", ")));
         }
+        // They are laid under each of the provider's models.
+        let shared = ["compat", "headers", "api"];
+        let large = |field: &&Entry<'_>| {
+            field.value.text().len() > MAX_SHARED && shared.contains(&field.key.as_str())
+        };
+        if let Some(field) = fields.iter().find(large) {
+            return Some(format!("{} is larger than {} KiB", field.key, MAX_SHARED >> 10));
+        }
         self.base_url.as_deref().and_then(url_fault).or_else(|| headers_fault(&self.headers))
     }
 }
@@ -495,6 +508,9 @@ fn id_fault(id: &str) -> Option<String> {
 }
 
 fn url_fault(text: &str) -> Option<String> {
+    if text.len() > MAX_URL {
+        return Some(format!("baseUrl is longer than {MAX_URL} bytes"));
+    }
     // Some providers' URLs have places that are filled in later, such as `{location}`.
     let url = url::Url::parse(&text.replace(['{', '}'], "x"));
     match url {
@@ -526,6 +542,9 @@ fn is_loopback(url: &str) -> bool {
 }
 
 fn headers_fault(headers: &BTreeMap<String, String>) -> Option<String> {
+    if headers.len() > MAX_HEADERS {
+        return Some(format!("headers: there are more than {MAX_HEADERS}"));
+    }
     headers.iter().find_map(|(name, value)| {
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if name.is_empty() || !name.bytes().all(token) {

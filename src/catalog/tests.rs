@@ -424,6 +424,20 @@ fn a_hostile_file_is_told_in_bounded_time() {
     let many = (0..20_000).map(|n| format!("\"p{n}\": 1")).collect::<Vec<_>>().join(",\n");
     let (_home, catalog) = catalog(&format!("{{\"providers\": {{{many}}}}}"));
     assert_eq!(catalog.diagnostics().len(), 50);
+    let headers = (0..65).map(|n| format!("\"h{n}\": \"\"")).collect::<Vec<_>>().join(",");
+    let large = format!(
+        "{{\"providers\": {{\"groq\": {{\"headers\": {{{headers}}}}}, \"cerebras\": {{\"compat\": {{\"a\": \"{}\"}}}}}}}}",
+        "x".repeat(1 << 20)
+    );
+    let (_home, catalog) = self::catalog(&large);
+    let messages: Vec<_> = told(&catalog).into_iter().map(|(_, _, message)| message).collect();
+    assert_eq!(
+        messages,
+        [
+            "providers.groq: headers: there are more than 64",
+            "providers.cerebras: compat is larger than 64 KiB"
+        ]
+    );
     let deep = format!("{{\"providers\": {{\"p\": {{\"compat\": {}", "[".repeat(100_000));
     let (_home, catalog) = self::catalog(&deep);
     assert_eq!(catalog.diagnostics().len(), 1);
