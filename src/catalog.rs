@@ -7,6 +7,7 @@ mod pattern;
 mod table;
 mod thinking;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use overlay::MODELS_FILE;
@@ -31,8 +32,8 @@ pub enum ThinkingLevel {
     Max,
 }
 
-/// How a provider is called and what it is called with.
-#[derive(Clone, Debug)]
+/// How a provider is called and what it is called with. `Debug` shows no key.
+#[derive(Clone)]
 pub struct Provider {
     /// As in `auth.json` and model patterns.
     pub id: Arc<str>,
@@ -48,8 +49,8 @@ pub struct Provider {
     pub needs_key: bool,
 }
 
-/// One model as it is called: the provider's data with every override applied.
-#[derive(Clone, Debug)]
+/// One model as it is called: the provider's data with every override applied. `Debug` shows no header's value.
+#[derive(Clone)]
 pub struct Model {
     /// The provider's id.
     pub provider: Arc<str>,
@@ -103,6 +104,31 @@ pub struct CostTier {
     pub cache_write: f64,
 }
 
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("id", &self.id)
+            .field("key_variables", &self.key_variables)
+            .field("default_model", &self.default_model)
+            .field("api_key", &self.api_key.as_ref().map(|_| "***"))
+            .field("needs_key", &self.needs_key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Model")
+            .field("provider", &self.provider)
+            .field("id", &self.id)
+            .field("wire", &self.wire)
+            .field("base_url", &self.base_url)
+            .field("headers", &headers)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What each thinking level becomes on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Thinking(pub Vec<(ThinkingLevel, Option<Arc<str>>)>);
@@ -146,7 +172,9 @@ impl Catalog {
         let stamp = Overlay::stamp(&self.system);
         match newest.as_ref() {
             Some(snapshot) if snapshot.overlay.stamp_read() == stamp => Arc::clone(snapshot),
-            _ => Arc::clone(newest.insert(Arc::new(Snapshot { overlay: Overlay::read(&self.system, stamp) }))),
+            _ => {
+                Arc::clone(newest.insert(Arc::new(Snapshot { overlay: Overlay::read(&self.system, stamp) })))
+            }
         }
     }
 

@@ -9,7 +9,8 @@ impl Cost {
     /// tier with the largest threshold that its input (caches included) exceeds.
     pub fn of(&self, input: u64, output: u64, cache_read: u64, cache_write: u64) -> f64 {
         let size = input.saturating_add(cache_read).saturating_add(cache_write);
-        let tier = self.tiers.iter().filter(|tier| tier.input_above < size).max_by_key(|tier| tier.input_above);
+        let tier =
+            self.tiers.iter().filter(|tier| tier.input_above < size).max_by_key(|tier| tier.input_above);
         let prices = tier.map_or([self.input, self.output, self.cache_read, self.cache_write], |tier| {
             [tier.input, tier.output, tier.cache_read, tier.cache_write]
         });

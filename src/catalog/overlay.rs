@@ -25,6 +25,11 @@ pub const MODELS_FILE: &str = "models.json";
 const CONTEXT_WINDOW: u64 = 128_000;
 const MAX_OUTPUT: u64 = 16_384;
 
+/// Bytes of what a provider hands to each of its models.
+const MAX_SHARED: usize = 64 << 10;
+const MAX_URL: usize = 2048;
+const MAX_HEADERS: usize = 64;
+
 /// Switches whose own keys are merged, where all others are replaced.
 const NESTED: [&str; 5] =
     ["openRouterRouting", "vercelGatewayRouting", "chatTemplateKwargs", "chatTemplateArgs", "samplingParams"];
@@ -217,7 +222,9 @@ impl Reader<'_> {
                         return;
                     }
                     if !seen.insert(entry.key.clone()) {
-                        self.tell(entry.value.error(format!("provider {} is there twice", shown(&entry.key))));
+                        self.tell(
+                            entry.value.error(format!("provider {} is there twice", shown(&entry.key))),
+                        );
                         continue;
                     }
                     self.provider(&entry.key, entry.value);
@@ -249,12 +256,16 @@ impl Reader<'_> {
             if self.overlay.diagnostics.len() >= MAX_DIAGNOSTICS {
                 break;
             }
-            let model = value.parse().and_then(|model| defined(id, &patch.settings, model).map_err(|m| value.error(m)));
+            let model = value
+                .parse()
+                .and_then(|model| defined(id, &patch.settings, model).map_err(|m| value.error(m)));
             let Some(model) = self.good(&format!("{path}.models[{index}]"), model) else { continue };
             patch.default_model.get_or_insert_with(|| Arc::clone(&model.id));
             let model_id = model.id.to_string();
             if patch.models.insert(model_id.clone(), Arc::new(model)).is_some() {
-                self.tell(value.error(format!("model {} is there twice, the last one holds", shown(&model_id))));
+                self.tell(
+                    value.error(format!("model {} is there twice, the last one holds", shown(&model_id))),
+                );
             }
         }
         if built_in.is_none() && patch.models.is_empty() {
@@ -275,7 +286,9 @@ impl Reader<'_> {
                 Some(model)
             });
             let changed = value.parse().and_then(|change: ModelSettings| match base {
-                Some(mut model) => change.apply(&mut model).map(|()| model).map_err(|message| value.error(message)),
+                Some(mut model) => {
+                    change.apply(&mut model).map(|()| model).map_err(|message| value.error(message))
+                }
                 None => Err(value.error("no such model to override")),
             });
             if let Some(model) = self.good(&format!("{path}.modelOverrides.{key}"), changed) {
@@ -294,7 +307,11 @@ impl Reader<'_> {
         match result {
             Ok(value) => Some(value),
             Err(mut error) => {
-                let dot = if error.path.is_empty() || error.path.starts_with('[') || path.is_empty() { "" } else { "." };
+                let dot = if error.path.is_empty() || error.path.starts_with('[') || path.is_empty() {
+                    ""
+                } else {
+                    "."
+                };
                 error.path = format!("{path}{dot}{}", error.path);
                 self.tell(error);
                 None
@@ -318,9 +335,18 @@ impl ProviderSettings {
         if id.contains('/') {
             return Some("the id of a provider has no slash".into());
         }
-        let useful = ["baseUrl", "apiKey", "headers", "authHeader", "compat", "models", "modelOverrides", "name"];
+        let useful =
+            ["baseUrl", "apiKey", "headers", "authHeader", "compat", "models", "modelOverrides", "name"];
         if !fields.iter().any(|field| useful.contains(&field.key.as_str())) {
             return Some(format!("nothing is set; one of {} is needed", useful.join(", ")));
+        }
+        // They are laid under each of the provider's models.
+        let shared = ["compat", "headers", "api"];
+        let large = |field: &&Entry<'_>| {
+            field.value.text().len() > MAX_SHARED && shared.contains(&field.key.as_str())
+        };
+        if let Some(field) = fields.iter().find(large) {
+            return Some(format!("{} is larger than {} KiB", field.key, MAX_SHARED >> 10));
         }
         self.base_url.as_deref().and_then(url_fault).or_else(|| headers_fault(&self.headers))
     }
@@ -336,7 +362,8 @@ fn defined(provider: &str, of: &ProviderSettings, settings: ModelSettings) -> Re
     let same = built_in.and_then(|row| row.model(&id));
     let wire = settings.api.as_deref().or(of.api.as_deref());
     let wire = wire.or(same.map(table::ModelRow::wire)).or(built_in.map(table::ProviderRow::wire));
-    let wire = wire.ok_or("no api is set, neither here nor at the provider (such as \"openai-completions\")")?;
+    let wire =
+        wire.ok_or("no api is set, neither here nor at the provider (such as \"openai-completions\")")?;
     let inherited = || {
         let row = built_in?;
         let alike = same.filter(|same| same.wire() == wire);
@@ -388,7 +415,8 @@ impl ModelSettings {
             model.reasoning = reasoning;
         }
         for (name, value) in self.thinking_level_map {
-            let level: ThinkingLevel = name.parse().map_err(|error| format!("thinkingLevelMap.{name}: {error}"))?;
+            let level: ThinkingLevel =
+                name.parse().map_err(|error| format!("thinkingLevelMap.{name}: {error}"))?;
             model.thinking.0.retain(|(known, _)| *known != level);
             model.thinking.0.push((level, value.map(Arc::from)));
         }
@@ -422,7 +450,9 @@ impl ModelSettings {
             ("samplingParams", self.sampling_params),
         ];
         let mut compat = self.compat;
-        compat.extend(kept.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Json::Object(value?)))));
+        compat.extend(
+            kept.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Json::Object(value?)))),
+        );
         if !compat.is_empty() {
             merge(Arc::make_mut(&mut model.compat), &compat);
         }
@@ -455,8 +485,10 @@ impl CostSettings {
                 .collect();
             cost.tiers.sort_unstable_by_key(|tier| tier.input_above);
         }
-        let tiers = cost.tiers.iter().flat_map(|tier| [tier.input, tier.output, tier.cache_read, tier.cache_write]);
-        let mut prices = [cost.input, cost.output, cost.cache_read, cost.cache_write].into_iter().chain(tiers);
+        let tiers =
+            cost.tiers.iter().flat_map(|tier| [tier.input, tier.output, tier.cache_read, tier.cache_write]);
+        let mut prices =
+            [cost.input, cost.output, cost.cache_read, cost.cache_write].into_iter().chain(tiers);
         if prices.any(|price| !price.is_finite() || price < 0.0) {
             return Err("cost: a price is below zero".into());
         }
@@ -468,16 +500,23 @@ fn id_fault(id: &str) -> Option<String> {
     match id {
         "" => Some("the id is empty".into()),
         _ if id.len() > 256 => Some("the id is longer than 256 bytes".into()),
-        _ if id.chars().any(|c| c.is_control() || c.is_whitespace()) => Some("the id has white space in it".into()),
+        _ if id.chars().any(|c| c.is_control() || c.is_whitespace()) => {
+            Some("the id has white space in it".into())
+        }
         _ => None,
     }
 }
 
 fn url_fault(text: &str) -> Option<String> {
+    if text.len() > MAX_URL {
+        return Some(format!("baseUrl is longer than {MAX_URL} bytes"));
+    }
     // Some providers' URLs have places that are filled in later, such as `{location}`.
     let url = url::Url::parse(&text.replace(['{', '}'], "x"));
     match url {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => Some("baseUrl must begin with http:// or https://".into()),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Some("baseUrl must begin with http:// or https://".into())
+        }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             Some("baseUrl has a name or password in it; apiKey or headers are the place for it".into())
         }
@@ -503,6 +542,9 @@ fn is_loopback(url: &str) -> bool {
 }
 
 fn headers_fault(headers: &BTreeMap<String, String>) -> Option<String> {
+    if headers.len() > MAX_HEADERS {
+        return Some(format!("headers: there are more than {MAX_HEADERS}"));
+    }
     headers.iter().find_map(|(name, value)| {
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if name.is_empty() || !name.bytes().all(token) {

@@ -4,9 +4,11 @@
 //! several providers have is taken from the only one that can be used, and is an error otherwise: the choice
 //! decides who is paid.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Listed, Model, Provider, Snapshot, ThinkingLevel};
+use super::{DEMO, Listed, Model, Provider, Snapshot, ThinkingLevel};
 use crate::settings::load::shown;
 use crate::settings::nearest::nearest;
 
@@ -63,7 +65,10 @@ impl ResolveError {
     pub fn hint(&self) -> String {
         match self {
             Self::Ambiguous { choices, .. } => {
-                format!("name the provider too, as in {}", choices.first().map_or("provider/model", String::as_str))
+                format!(
+                    "name the provider too, as in {}",
+                    choices.first().map_or("provider/model", String::as_str)
+                )
             }
             _ => "`aside models` lists all models, `aside providers` all providers".into(),
         }
@@ -97,7 +102,11 @@ impl Snapshot {
         if pattern.is_empty() || pattern.len() > MAX_PATTERN {
             return Err(ResolveError::Length);
         }
-        let search = Search { snapshot: self, available: &|id| self.provider(id).is_some_and(|it| available(&it)) };
+        // Asked once for each provider: the answer may cost a look at a file.
+        let known = RefCell::new(HashMap::new());
+        let ask = |id: &str| self.provider(id).is_some_and(|it| available(&it));
+        let ask = |id: &str| *known.borrow_mut().entry(id.to_owned()).or_insert_with(|| ask(id));
+        let search = Search { snapshot: self, available: &ask };
         match provider {
             Some(name) => {
                 let id = self.ids().find(|id| id.eq_ignore_ascii_case(name));
@@ -119,14 +128,16 @@ impl<'s> Search<'s> {
     fn within(&self, provider: &str, pattern: &str) -> Result<Resolved, ResolveError> {
         let bare = without_prefix(pattern, provider);
         let forms = forms(pattern);
-        for form in forms.iter() {
+        for form in &forms {
             let texts = [form.text, without_prefix(form.text, provider)];
             if let Some(model) = texts.iter().find_map(|text| self.exact(provider, text)) {
                 return Ok(form.resolved(model.build()));
             }
         }
         for form in forms.iter().rev() {
-            if let Some(model) = self.similar(self.snapshot.models_of(provider), without_prefix(form.text, provider)) {
+            if let Some(model) =
+                Self::similar(self.snapshot.models_of(provider), without_prefix(form.text, provider))
+            {
                 return Ok(form.resolved(model.build()));
             }
         }
@@ -139,7 +150,8 @@ impl<'s> Search<'s> {
             (!rest.is_empty()).then_some((id, rest))
         });
         let forms = forms(pattern);
-        for form in forms.iter() {
+        let mut ambiguous = None;
+        for form in &forms {
             let literal = self.all_exact(form.text);
             if let Some((id, _)) = inferred
                 && let Some(model) = self.exact(id, without_prefix(form.text, id))
@@ -151,22 +163,32 @@ impl<'s> Search<'s> {
                 };
                 return Ok(form.resolved(elsewhere.unwrap_or(model).build()));
             }
-            if let Some(model) = self.only(form.text, &literal)? {
-                return Ok(form.resolved(model.build()));
+            match self.only(form.text, &literal) {
+                Ok(Some(model)) => return Ok(form.resolved(model.build())),
+                Ok(None) => {}
+                Err(error) if !self.usable(&literal).is_empty() => return Err(error),
+                // None of them can be used; one whose name is only similar perhaps can.
+                Err(error) => ambiguous = Some(error),
             }
         }
         for form in forms.iter().rev() {
             let within = inferred.and_then(|(id, _)| {
-                self.similar(self.snapshot.models_of(id), without_prefix(form.text, id))
+                Self::similar(self.snapshot.models_of(id), without_prefix(form.text, id))
             });
             if let Some(model) = within {
                 return Ok(form.resolved(model.build()));
             }
-            let usable = self.snapshot.models().filter(|model| (self.available)(model.provider()));
-            let found = self.similar(usable, form.text).or_else(|| self.similar(self.snapshot.models(), form.text));
+            // `demo` is only meant where it is named.
+            let real = || self.snapshot.models().filter(|model| model.provider() != DEMO);
+            let usable = real().filter(|model| (self.available)(model.provider()));
+            let found = Self::similar(usable, form.text)
+                .or_else(|| if ambiguous.is_none() { Self::similar(real(), form.text) } else { None });
             if let Some(model) = found {
                 return Ok(form.resolved(model.build()));
             }
+        }
+        if let Some(ambiguous) = ambiguous {
+            return Err(ambiguous);
         }
         match inferred {
             Some((id, rest)) => self.synthetic(id, rest),
@@ -205,16 +227,17 @@ impl<'s> Search<'s> {
 
     /// The model whose id or name contains `text`: ids without a date before those with one, offered ones
     /// before retired ones, and then the last in the order of the alphabet, which is the newest as a rule.
-    fn similar(&self, models: impl Iterator<Item = Listed<'s>>, text: &str) -> Option<Listed<'s>> {
+    fn similar(models: impl Iterator<Item = Listed<'s>>, text: &str) -> Option<Listed<'s>> {
         if text.is_empty() {
             return None;
         }
         let wanted = text.to_ascii_lowercase();
         let contains = |name: &str| name.to_ascii_lowercase().contains(&wanted);
         let found = models.filter(|model| contains(model.id()) || contains(model.name()));
-        // `rev` of the comparison's last part: of equal ids the provider that comes first is taken.
+        // Of equal ids the one that comes first stays: its provider is preferred.
         found.reduce(|best, model| {
-            let rank = |model: &Listed<'_>| (!model.is_retired(), !is_dated(model.id()), model.id().to_owned());
+            let rank =
+                |model: &Listed<'_>| (!model.is_retired(), !is_dated(model.id()), model.id().to_owned());
             if rank(&model) > rank(&best) { model } else { best }
         })
     }
@@ -224,8 +247,9 @@ impl<'s> Search<'s> {
         let forms = forms(id);
         let form = forms.last().copied().unwrap_or(Form { text: id, level: None, is_cut: false });
         let known = self.snapshot.provider(provider).and_then(|provider| self.snapshot.default_of(&provider));
-        let is_clean = !form.text.is_empty() && !form.text.chars().any(|c| c.is_control() || c.is_whitespace());
-        let (Some(known), true) = (known, is_clean && provider != super::DEMO) else {
+        let is_clean =
+            !form.text.is_empty() && !form.text.chars().any(|c| c.is_control() || c.is_whitespace());
+        let (Some(known), true) = (known, is_clean && provider != DEMO) else {
             return Err(self.not_found(id));
         };
         let mut model = (*known).clone();
@@ -255,7 +279,8 @@ impl<'s> Search<'s> {
         let short = |id: &'s str| id.rsplit('/').next().unwrap_or(id);
         let near = nearest(last, names.iter().map(|(id, _)| short(id)), NEAR);
         let full = |near: &&str| {
-            let (id, provider) = names.iter().find(|(id, _)| short(id) == *near)?;
+            let whole = names.iter().find(|(id, _)| id == near);
+            let (id, provider) = whole.or_else(|| names.iter().find(|(id, _)| short(id) == *near))?;
             Some(format!("{provider}/{id}"))
         };
         ResolveError::NotFound { pattern: pattern.to_owned(), near: near.iter().filter_map(full).collect() }
@@ -302,5 +327,6 @@ fn without_prefix<'t>(text: &'t str, provider: &str) -> &'t str {
 
 /// Whether an id ends in `-YYYYMMDD`.
 fn is_dated(id: &str) -> bool {
-    id.rsplit_once('-').is_some_and(|(_, tail)| tail.len() == 8 && tail.bytes().all(|byte| byte.is_ascii_digit()))
+    id.rsplit_once('-')
+        .is_some_and(|(_, tail)| tail.len() == 8 && tail.bytes().all(|byte| byte.is_ascii_digit()))
 }

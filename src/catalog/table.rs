@@ -150,7 +150,7 @@ impl ModelRow {
     }
 
     pub(super) fn thinking(&self) -> Thinking {
-        let levels = self.object(self.thinking).into_iter().filter_map(|(level, value)| {
+        let levels = object(self.thinking).into_iter().filter_map(|(level, value)| {
             Some((level.parse::<ThinkingLevel>().ok()?, value.as_str().map(Arc::from)))
         });
         let mut levels: Vec<_> = levels.collect();
@@ -159,12 +159,15 @@ impl ModelRow {
     }
 
     pub(super) fn compat(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.object(self.compat)
+        object(self.compat)
     }
 
     pub(super) fn headers(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let headers = self.object(self.headers);
-        headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into()))).collect()
+        let headers = object(self.headers);
+        headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into())))
+            .collect()
     }
 
     /// The model as the data files say.
@@ -186,9 +189,9 @@ impl ModelRow {
             compat: Arc::new(self.compat()),
         }
     }
+}
 
-    fn object(&self, span: Span) -> serde_json::Map<String, serde_json::Value> {
-        // The build script wrote it; an empty span is an empty object.
-        serde_json::from_str(text(span)).unwrap_or_default()
-    }
+fn object(span: Span) -> serde_json::Map<String, serde_json::Value> {
+    // The build script wrote it; an empty span is an empty object.
+    serde_json::from_str(text(span)).unwrap_or_default()
 }

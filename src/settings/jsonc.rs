@@ -50,7 +50,12 @@ impl<'a> Document<'a> {
             Ok(json) => Ok(Self { original: text, json }),
             Err(at) => {
                 let (line, column) = position(text, at);
-                Err(JsoncError { line, column, message: "a comment without an end".into(), path: String::new() })
+                Err(JsoncError {
+                    line,
+                    column,
+                    message: "a comment without an end".into(),
+                    path: String::new(),
+                })
             }
         }
     }
@@ -201,13 +206,16 @@ fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let suffix = format!(" at line {} column {}", error.line(), error.column());
     let text = text.strip_suffix(&suffix).unwrap_or(&text);
-    let Some(rest) = text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: ")) else {
+    let Some(rest) = text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "))
+    else {
         return match text.strip_prefix("unknown variant `") {
             Some(rest) => rest.split_once("`, ").map_or("unknown value", |(_, rest)| rest).to_owned(),
             None => text.to_owned(),
         };
     };
-    let Some((found, expected)) = rest.rsplit_once(", expected ") else { return text.to_owned() };
+    let Some((found, expected)) = rest.rsplit_once(", expected ") else {
+        return "a value of another type".into();
+    };
     let kind = ["string", "integer", "floating point", "boolean", "map", "sequence", "null"]
         .into_iter()
         .find(|kind| found.starts_with(kind))
@@ -238,7 +246,8 @@ fn position(text: &str, at: usize) -> (u32, u32) {
     let before = text.get(..at).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
-    let column = before.get(line_start..).unwrap_or_default().trim_start_matches('\u{feff}').chars().count() + 1;
+    let column =
+        before.get(line_start..).unwrap_or_default().trim_start_matches('\u{feff}').chars().count() + 1;
     (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
@@ -271,7 +280,8 @@ fn purified(text: &str) -> Result<Cow<'_, str>, usize> {
                 continue;
             }
             b'/' if bytes.get(at + 1) == Some(&b'/') => {
-                let end = memchr::memchr(b'\n', bytes.get(at..).unwrap_or_default()).map_or(bytes.len(), |len| at + len);
+                let end = memchr::memchr(b'\n', bytes.get(at..).unwrap_or_default())
+                    .map_or(bytes.len(), |len| at + len);
                 blank(at..end);
                 at = end;
                 continue;
@@ -344,8 +354,14 @@ mod tests {
 
     #[test]
     fn errors_stand_where_the_wrong_value_is() {
-        check("{\n  /* é */ \"a\": \"sk-secret\", \"list\": []}", (2, 16, "a", "expected a whole number from zero up, found a string"));
-        check("{\"a\": 1, // x\n \"list\": [{}, {\"é\": 3}]}", (2, 21, "list[1].é", "expected a boolean, found a number"));
+        check(
+            "{\n  /* é */ \"a\": \"sk-secret\", \"list\": []}",
+            (2, 16, "a", "expected a whole number from zero up, found a string"),
+        );
+        check(
+            "{\"a\": 1, // x\n \"list\": [{}, {\"é\": 3}]}",
+            (2, 21, "list[1].é", "expected a boolean, found a number"),
+        );
         check("\u{feff}{\"a\": 1,, \"list\": []}", (1, 9, "", "key must be a string"));
         check("{\"a\": 1", (1, 7, "", "EOF while parsing an object"));
         check("{\"a\": 1, \"list\": []} x", (1, 22, "", "trailing characters"));
@@ -370,7 +386,8 @@ mod tests {
         let text = "{ // first\n \"a\": [1 , ],\n\"b\": \"x\", }";
         let document = Document::new(text).unwrap();
         let entries = document.root().unwrap().entries().unwrap();
-        let places: Vec<_> = entries.iter().map(|e| (e.key.as_str(), e.value.position(), &text[e.value.range()])).collect();
+        let places: Vec<_> =
+            entries.iter().map(|e| (e.key.as_str(), e.value.position(), &text[e.value.range()])).collect();
         assert_eq!(places, [("a", (2, 7), "[1 , ]"), ("b", (3, 6), "\"x\"")]);
         assert_eq!(entries[1].value.parse::<u8>().unwrap_err().column, 6);
         assert_eq!(entries[1].value.entries().unwrap_err().message, "expected an object, found a string");
@@ -383,5 +400,22 @@ mod tests {
         let closed = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
         let error = parse::<serde_json::Value>(&closed).unwrap_err();
         assert_eq!(error.message, "recursion limit exceeded");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn pure_json_means_the_same(text in r#"[ {}\[\],:"\\/*0-9a-z\n\x{e9}]{0,40}"#) {
+            // Never panics, keeps the length, and changes nothing that was JSON already.
+            if let Ok(pure) = purified(&text) {
+                proptest::prop_assert_eq!(pure.len(), text.len());
+            }
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+                proptest::prop_assert_eq!(parse::<serde_json::Value>(&text).unwrap(), value);
+            }
+            if let Err(error) = parse::<Sample>(&text) {
+                let lines = u32::try_from(text.matches('\n').count()).unwrap() + 1;
+                proptest::prop_assert!((1..=lines).contains(&error.line) && error.column >= 1);
+            }
+        }
     }
 }

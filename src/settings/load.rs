@@ -23,13 +23,17 @@ pub const MAX_FILE_BYTES: usize = 8 << 20;
 /// Problems of one file that are told; who has more has the wrong file.
 pub(crate) const MAX_DIAGNOSTICS: usize = 50;
 
+/// Characters of one diagnostic; names in files may be of any length.
+const MAX_MESSAGE: usize = 500;
+
 const MIB: u64 = 1 << 20;
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
 impl Settings {
     /// Built in, then the user's file, then what the client sent; later layers win, value by value.
     pub fn load(system: &System, client: Option<&RawValue>) -> (Self, Vec<Diagnostic>) {
-        let mut loader = Loader { settings: Self::default(), diagnostics: Vec::new(), home: system.dirs.home.as_deref() };
+        let mut loader =
+            Loader { settings: Self::default(), diagnostics: Vec::new(), home: system.dirs.home.as_deref() };
         if let Some(path) = system.dirs.config.as_ref().map(|dir| dir.join(SETTINGS_FILE)) {
             match read_text(system, &path) {
                 Ok(Some(text)) => loader.layer(&path, &text),
@@ -69,10 +73,13 @@ pub fn read_text(system: &System, path: &Path) -> Result<Option<String>, Diagnos
 }
 
 impl Diagnostic {
-    /// What is wrong with a part of `path`.
+    /// What is wrong with a part of `path`, in one line of bounded length.
     pub fn at(path: &Path, error: JsoncError) -> Self {
-        let message = if error.path.is_empty() { error.message } else { format!("{}: {}", error.path, error.message) };
-        Self { path: path.to_path_buf(), line: error.line, column: error.column, message }
+        let JsoncError { line, column, message, path: inside } = error;
+        let message = if inside.is_empty() { message } else { format!("{inside}: {message}") };
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let message = message.chars().take(MAX_MESSAGE).map(plain).collect();
+        Self { path: path.to_path_buf(), line, column, message }
     }
 }
 
@@ -102,7 +109,8 @@ impl Loader<'_> {
                 "proxy" => layer.set(&entry, &mut settings.proxy),
                 "extraCaFiles" => {
                     if let Some(files) = layer.typed::<Vec<String>>(&entry) {
-                        settings.extra_ca_files = files.iter().map(|file| expanded(file, self.home)).collect();
+                        settings.extra_ca_files =
+                            files.iter().map(|file| expanded(file, self.home)).collect();
                     }
                 }
                 "limits" => {
@@ -134,7 +142,11 @@ impl Loader<'_> {
                 }
                 // The key by which editors find the file's schema.
                 "$schema" => {}
-                _ => layer.unknown(&entry, "", &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts"]),
+                _ => layer.unknown(
+                    &entry,
+                    "",
+                    &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts"],
+                ),
             }
         }
     }
@@ -214,10 +226,9 @@ impl Layer<'_> {
     }
 
     fn unknown(&mut self, entry: &Entry<'_>, above: &str, known: &[&str]) {
-        let mut message = format!("unknown setting {above}{}", shown(&entry.key));
-        if let Some(near) = nearest(&entry.key, known.iter().copied(), 1).first() {
-            message.push_str(&format!(", did you mean {above}{near}?"));
-        }
+        let near = nearest(&entry.key, known.iter().copied(), 1);
+        let near = near.first().map_or(String::new(), |near| format!(", did you mean {above}{near}?"));
+        let message = format!("unknown setting {above}{}{near}", shown(&entry.key));
         self.diagnostics.push(Diagnostic::at(self.path, entry.value.error(message)));
     }
 }
@@ -320,7 +331,8 @@ mod tests {
 
     #[test]
     fn a_broken_file_does_not_take_the_client_along() {
-        let settings = check("{\"a\": ", Some("{\"defaultModel\": \"demo\"}"), &[(1, 6, "EOF while parsing a value")]);
+        let settings =
+            check("{\"a\": ", Some("{\"defaultModel\": \"demo\"}"), &[(1, 6, "EOF while parsing a value")]);
         assert_eq!(settings.default_model.as_deref(), Some("demo"));
         let (_home, system) = system(Some(b"{\n\xff}"));
         let (_, diagnostics) = Settings::load(&system, None);
