@@ -1,5 +1,10 @@
 //! The one table of methods. Dispatch, the published descriptions and the reference page follow from it.
 
+// Clippy has nothing against globs in tests, so that there is nothing to expect there.
+#[cfg_attr(
+    not(test),
+    expect(clippy::wildcard_imports, reason = "the table names nearly every type of the contract")
+)]
 use crate::*;
 
 /// Who may send a message.

@@ -119,6 +119,7 @@ objects! {
 
     /// Token counts.
     #[derive(Copy, Default)]
+    #[expect(clippy::struct_field_names, reason = "the names of the wire")]
     pub struct Usage {
         /// Input that was not cached.
         pub input_tokens: u64,

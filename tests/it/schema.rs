@@ -18,11 +18,7 @@ use serde_json::{Value, json};
 /// Panics unless the server may write this line.
 #[track_caller]
 pub(crate) fn check_server_line(line: &Value) {
-    static LINES: OnceLock<Validator> = OnceLock::new();
-    let validator = LINES.get_or_init(|| validator("ServerMessage"));
-    if let Err(error) = narrowed("ServerMessage", validator, line) {
-        panic!("the server may not write this line: {error}\n{line:#}");
-    }
+    assert!(server_takes(line), "the server may not write this line: {}\n{line:#}", fault(line));
 }
 
 /// Panics unless `method` may be answered with `result`.
@@ -60,35 +56,41 @@ fn validator(name: &str) -> Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-/// The error of the definition that was meant: an `anyOf` itself only says that nothing fits.
-fn narrowed(name: &str, validator: &Validator, line: &Value) -> Result<(), String> {
-    let Err(error) = validator.validate(line) else { return Ok(()) };
-    let meant = match line["method"].as_str() {
-        Some(method) => {
-            let kind = if line.get("id").is_some() { "Request" } else { "Notification" };
-            METHODS.iter().find(|found| found.name == method).map(|found| {
-                let bare = method.trim_start_matches("$/");
-                (format!("{}{}{kind}", bare[..1].to_uppercase(), &bare[1..]), found.params)
-            })
-        }
-        None if line.get("error").is_some() => Some(("ErrorAnswer".to_owned(), "")),
-        None => Some(("Answer".to_owned(), "")),
+/// What is wrong with a line: `anyOf` itself only says that nothing fits, so the definition that was meant is
+/// looked for.
+fn fault(line: &Value) -> String {
+    let Some(name) = line["method"].as_str() else {
+        let meant = if line.get("error").is_some() { "ErrorAnswer" } else { "Answer" };
+        return first_error(meant, line).unwrap_or_else(|| "it is not an object".to_owned());
     };
-    let Some((message, params)) = meant else { return Err(format!("{name}: {error}")) };
-    let inner = line["params"].as_object().filter(|_| !params.is_empty()).and_then(|_| {
-        let error = self::validator(params).validate(&line["params"]).err()?;
-        Some(format!("{params}: {error} at {}", error.instance_path()))
+    let Some(method) = METHODS.iter().find(|method| method.sender == Sender::Server && method.name == name)
+    else {
+        return format!("the server sends no {name}");
+    };
+    let params = line.get("params").and_then(|params| match (method.params, params.get("type")) {
+        // The kind's own fields say more than the union.
+        ("Event", Some(Value::String(_))) => {
+            first_error("Event", params).map(|error| event_fault(params).unwrap_or(error))
+        }
+        _ => first_error(method.params, params),
     });
-    if let Some(inner) = inner {
-        return Err(inner);
-    }
-    if document()["$defs"].get(&message).is_none() {
-        return Err(format!("{message} is not among the messages"));
-    }
-    match self::validator(&message).validate(line) {
-        Err(error) => Err(format!("{message}: {error} at {}", error.instance_path())),
-        Ok(()) => Err(format!("{message} is not what this side writes")),
-    }
+    params.unwrap_or_else(|| format!("{name} is to be sent as a {:?}", method.kind).to_lowercase())
+}
+
+fn first_error(name: &str, value: &Value) -> Option<String> {
+    let error = validator(name).validate(value).err()?.to_owned();
+    Some(format!("{name}: {error} at {:?}", error.instance_path().to_string()))
+}
+
+/// What is wrong with the fields of an event's or an item's kind.
+fn event_fault(params: &Value) -> Option<String> {
+    let item = params.get("item").filter(|item| first_error("Item", item).is_some());
+    let (union, value) = item.map_or(("EventBody", params), |item| ("ItemBody", item));
+    let kinds = document()["$defs"][union]["oneOf"].as_array()?;
+    let kind = kinds.iter().find(|kind| kind["properties"]["type"]["const"] == value["type"])?;
+    let absent =
+        kind["required"].as_array()?.iter().find(|field| value.get(field.as_str().unwrap()).is_none())?;
+    Some(format!("{union} {}: {absent} is missing", value["type"]))
 }
 
 /// Whether the definition takes the value.
@@ -97,7 +99,8 @@ fn takes(name: &str, value: &Value) -> bool {
 }
 
 fn server_takes(line: &Value) -> bool {
-    std::panic::catch_unwind(|| check_server_line(line)).is_ok()
+    static LINES: OnceLock<Validator> = OnceLock::new();
+    LINES.get_or_init(|| validator("ServerMessage")).is_valid(line)
 }
 
 fn item(body: ItemBody) -> Item {
@@ -472,6 +475,29 @@ fn lines_that_the_server_may_not_write_are_refused() {
     ] {
         assert!(!server_takes(&line), "taken: {line}");
     }
+}
+
+#[test]
+#[should_panic(expected = "EventBody \"delta\": \"itemId\" is missing")]
+fn a_broken_event_is_explained() {
+    check_server_line(&notification(
+        "event",
+        json!({
+            "sessionId": "s1", "epoch": 1, "seq": 1, "type": "delta", "text": "a",
+        }),
+    ));
+}
+
+#[test]
+#[should_panic(expected = "ErrorAnswer: \"data\" is a required property at \"/error\"")]
+fn a_broken_answer_is_explained() {
+    check_server_line(&json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 1, "message": "no" } }));
+}
+
+#[test]
+#[should_panic(expected = "the server sends no prompt")]
+fn a_strange_message_is_explained() {
+    check_server_line(&request("prompt", json!({})));
 }
 
 #[test]

@@ -375,3 +375,60 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 fn doc(value: &Value) -> String {
     value.get("description").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, Contract, Field, Shape};
+
+    fn of(name: &str, fields: &[Field]) -> Vec<String> {
+        let any = fields.iter().filter(|field| field.shape == Shape::Any);
+        any.map(|field| format!("{name}.{}", field.name)).collect()
+    }
+
+    /// A schema that is not understood becomes `Any` too: these are the fields that are meant to be.
+    #[test]
+    fn every_other_shape_is_understood() {
+        let contract = Contract::read();
+        let found: Vec<String> = contract
+            .types
+            .values()
+            .flat_map(|found| match &found.body {
+                Body::Object(fields, _) => of(&found.name, fields),
+                Body::Union(kinds) => kinds.iter().flat_map(|kind| of(&found.name, &kind.fields)).collect(),
+                Body::Words(_) => Vec::new(),
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "CancelRequestParams.id",
+                "InitializeParams.settings",
+                "ItemBody.arguments",
+                "PromptParams.outputSchema"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_server_writes_is_there_and_what_the_client_may_omit_is_optional() {
+        let contract = Contract::read();
+        let optional = |name: &str| -> Vec<String> {
+            let fields = contract.fields(name).iter().filter(|field| field.optional);
+            fields.map(|field| field.name.clone()).collect()
+        };
+        assert_eq!(optional("Event"), ["fromSeq"]);
+        assert_eq!(optional("PromptResult"), [""; 0]);
+        assert_eq!(optional("OpenSessionParams"), ["after", "layout", "limit", "readOnly"]);
+        // Both sides send it.
+        assert_eq!(optional("Location"), ["line"]);
+    }
+
+    #[test]
+    fn fields_keep_the_order_of_the_types() {
+        let contract = Contract::read();
+        let names: Vec<&str> = contract.fields("Money").iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(names, ["amount", "currency"]);
+        let names: Vec<&str> = contract.fields("Event").iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(names, ["sessionId", "epoch", "seq", "fromSeq"]);
+    }
+}

@@ -111,19 +111,24 @@ fn method(page: &mut Page, contract: &Contract, method: &MethodInfo) {
         page.line("See [events](#events).");
         return;
     }
-    part(page, contract, "Params", method.params);
+    part(page, contract, "Params", method.params, method.doc);
     if method.kind == MessageKind::Request {
-        part(page, contract, "Result", method.result);
+        part(page, contract, "Result", method.result, method.doc);
     }
 }
 
-fn part(page: &mut Page, contract: &Contract, what: &str, name: &str) {
+/// The fields of params or result, and what their type says beyond what is `known` already.
+fn part(page: &mut Page, contract: &Contract, what: &str, name: &str, known: &str) {
     let fields = contract.fields(name);
     page.gap();
     if fields.is_empty() {
         page.line(format!("{what}: an object without fields."));
     } else {
         page.line(format!("{what} (`{name}`):"));
+        let doc = contract.types.get(name).map_or("", |found| &found.doc);
+        for sentence in sentences(doc).iter().filter(|sentence| !known.contains(sentence.as_str())) {
+            page.line(sentence);
+        }
         table(page, fields);
     }
 }
@@ -249,5 +254,33 @@ fn shape(shape: &Shape) -> String {
 fn paragraph(page: &mut Page, text: &str) {
     for sentence in sentences(text) {
         page.line(sentence);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CODES, Contract, render};
+
+    #[test]
+    fn every_link_leads_to_a_heading() {
+        let page = render(&Contract::read());
+        let headings: Vec<String> = page
+            .lines()
+            .filter(|line| line.starts_with('#'))
+            .map(|line| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace('`', ""))
+            .collect();
+        let links: Vec<&str> = page.split("](#").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        assert!(links.len() > 50, "the links are not found");
+        for link in links {
+            assert!(headings.iter().any(|heading| heading == link), "{link} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn every_code_has_a_known_kind() {
+        let contract = Contract::read();
+        for (code, kind) in CODES {
+            assert!(contract.words("ErrorKind").iter().any(|word| word.value == *kind), "{code}: {kind}");
+        }
     }
 }
