@@ -26,6 +26,8 @@ use crate::settings::Timeouts;
 const SILENT_LIMIT: usize = 64 << 20;
 /// Chunks without a delta that are read before other tasks get their turn.
 const FRUITLESS_CHUNKS: u32 = 32;
+/// Frames and deltas that room is kept for; a burst may need more, for as long as it lasts.
+const KEPT_CAPACITY: usize = 256;
 /// How long an answer that has stopped may stay open for its token counts.
 const TRAILER: Duration = Duration::from_secs(5);
 
@@ -97,6 +99,9 @@ impl futures_util::Stream for Answer {
         loop {
             if let Some(delta) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(delta)));
+            }
+            if this.ready.capacity() > KEPT_CAPACITY {
+                this.ready.shrink_to(KEPT_CAPACITY);
             }
             if let Some(fault) = this.failed.take() {
                 return Poll::Ready(Some(Err(fault)));
@@ -185,6 +190,9 @@ impl Answer {
         }
         if event {
             self.clock.event();
+        }
+        if self.frames_scratch.capacity() > KEPT_CAPACITY {
+            self.frames_scratch.shrink_to(KEPT_CAPACITY);
         }
         result.map_err(|fault| self.fail(fault))
     }
