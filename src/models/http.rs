@@ -200,7 +200,7 @@ impl Answer {
     /// The body has ended, or broke with `fault`, which does not matter to an answer that had stopped before.
     fn end(&mut self, fault: Option<Fault>) {
         let State::Reading(reading) = &mut self.state else { return };
-        let tail = reading.opened.frames.finish(&mut self.frames_scratch);
+        reading.opened.frames.finish(&mut self.frames_scratch);
         if self.decode().is_err() {
             return;
         }
@@ -208,7 +208,7 @@ impl Answer {
         let stopped = self.clock.stopped.is_some();
         let finished = match fault {
             Some(fault) if !stopped => Err(fault),
-            _ => reading.opened.decoder.finish(&mut self.deltas_scratch).and(tail),
+            _ => reading.opened.decoder.finish(&mut self.deltas_scratch),
         };
         self.ready.extend(self.deltas_scratch.drain(..));
         match finished {

@@ -31,7 +31,7 @@ pub(crate) fn frames<'a>(framing: Framing, pieces: impl IntoIterator<Item = &'a 
     for piece in pieces {
         cutter.push(piece, &mut out).unwrap();
     }
-    cutter.finish(&mut out).unwrap();
+    cutter.finish(&mut out);
     out
 }
 

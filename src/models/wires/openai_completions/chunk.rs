@@ -164,31 +164,15 @@ impl<'de: 'a, 'a> Visitor<'de> for TextVisitor<'a> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        #[derive(Deserialize)]
-        struct Part<'p> {
-            #[serde(default, borrow)]
-            text: PlainText<'p>,
-        }
         let mut all = String::new();
-        while let Some(part) = seq.next_element::<Option<Part<'_>>>()? {
-            all.push_str(&part.map(|part| part.text.0).unwrap_or_default());
+        while let Some(part) = seq.next_element::<&RawValue>()? {
+            match serde_json::from_str::<Value>(part.get()) {
+                Ok(Value::String(text)) => all.push_str(&text),
+                Ok(part) => all.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default()),
+                Err(error) => return Err(A::Error::custom(error)),
+            }
         }
         Ok(Text(Cow::Owned(all)))
-    }
-}
-
-/// A string or nothing. Parts do not nest.
-#[derive(Default)]
-struct PlainText<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for PlainText<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        if !raw.starts_with('"') {
-            return Ok(Self::default());
-        }
-        let text = serde_json::from_str::<Text<'_>>(raw);
-        text.map(|text| Self(text.0)).map_err(D::Error::custom)
     }
 }
 
@@ -395,12 +379,12 @@ impl ErrorBody {
     fn read(&mut self, error: &Value) {
         let code = error.get("code").or_else(|| error.get("status_code"));
         let named = |name: &str| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        self.code = named("code")
+        named("code")
             .filter(|code| code.parse::<u16>().is_err())
             .or_else(|| named("type"))
             .or_else(|| named("status"))
             .unwrap_or_default()
-            .to_owned();
+            .clone_into(&mut self.code);
         self.status = [code, error.get("status_code"), error.get("status")]
             .into_iter()
             .flatten()

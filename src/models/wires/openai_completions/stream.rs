@@ -20,6 +20,7 @@ const MAX_KEPT: usize = 32 << 20;
 const MAX_WARNINGS: u32 = 10;
 
 /// The decoder of this wire.
+#[expect(clippy::struct_excessive_bools, reason = "each remembers another thing that happened")]
 pub(super) struct Stream {
     /// Whether the server tells why an answer ended.
     has_finish_reason: bool,
@@ -278,9 +279,9 @@ impl Stream {
             return Ok(());
         }
         self.spoke = true;
-        let at = match self.find_call(piece.index.0, id, name, &text) {
-            Some(at) => at,
-            None => {
+        let at = if let Some(at) = self.find_call(piece.index.0, id, name, &text) {
+            at
+        } else {
                 if self.calls.len() >= MAX_TOOL_CALLS {
                     return Err(fault::answer_too_large("tool calls", MAX_TOOL_CALLS));
                 }
@@ -295,7 +296,6 @@ impl Stream {
                     shape: Shape::default(),
                 });
                 self.calls.len() - 1
-            }
         };
         let seed = self.seed;
         let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
