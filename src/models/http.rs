@@ -151,20 +151,27 @@ impl Answer {
         let pushed = reading.opened.frames.push(chunk, &mut self.frames_scratch);
         reading.silent =
             if self.frames_scratch.is_empty() { reading.silent.saturating_add(chunk.len()) } else { 0 };
-        let silent = reading.silent;
+        let too_silent = reading.silent > SILENT_LIMIT;
         self.clock.byte();
-        let decoded = self.decode();
-        match pushed {
-            _ if decoded.is_err() => {}
-            Err(fault) => self.fail(fault),
-            Ok(_) if silent > SILENT_LIMIT => {
-                if let State::Reading(reading) = &self.state {
-                    let fault = faults::too_much(&reading.opened.url, SILENT_LIMIT);
-                    self.fail(fault);
-                }
-            }
-            Ok(comments) if comments > 0 && self.ready.is_empty() => self.ready.push_back(Delta::Alive),
-            Ok(_) => {}
+        if self.decode().is_err() {
+            return;
+        }
+        let comments = match pushed {
+            Ok(comments) => comments,
+            Err(fault) => return self.fail(fault),
+        };
+        // A provider that never pauses must not escape the waits, which are else looked at in pauses only.
+        match self.clock.overdue() {
+            Some(Wait::Trailer) => return self.end(None),
+            Some(wait) => return self.time_out(wait),
+            None => {}
+        }
+        if too_silent && let State::Reading(reading) = &self.state {
+            let fault = faults::too_much(&reading.opened.url, SILENT_LIMIT);
+            return self.end(Some(fault));
+        }
+        if comments > 0 && self.ready.is_empty() {
+            self.ready.push_back(Delta::Alive);
         }
     }
 
@@ -307,6 +314,13 @@ impl WaitClock {
         Poll::Pending
     }
 
+    /// The wait that is over at the last byte's time.
+    fn overdue(&mut self) -> Option<Wait> {
+        let now = self.last_byte?;
+        let (deadline, wait) = self.deadline(now);
+        (deadline <= now).then_some(wait)
+    }
+
     fn deadline(&mut self, now: Instant) -> (Instant, Wait) {
         let after = |since: Instant, ms: u64| since + Duration::from_millis(ms.min(FOREVER_MS));
         let started = *self.started.get_or_insert(now);
@@ -326,3 +340,6 @@ impl WaitClock {
 
 /// A month: longer waits would overflow the timer.
 const FOREVER_MS: u64 = 30 * 24 * 3_600_000;
+
+#[cfg(test)]
+mod tests;

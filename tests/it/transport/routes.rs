@@ -1,6 +1,7 @@
 //! The way to a provider: proxies and certificates.
 
 use aside::models::{Category, Delta};
+use futures_util::StreamExt as _;
 
 use super::tunnel::{Kind, Tunnel};
 use super::{ask, tls};
@@ -120,6 +121,27 @@ async fn tls_goes_through_connect_and_socks_proxies() {
     }
     let sent: Vec<_> = provider.requests().into_iter().map(|request| request.target).collect();
     assert_eq!(sent, ["/chat/completions", "/chat/completions"]);
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_the_server_offers_it() {
+    let authority = tls::Authority::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let asking = ask(&url).env("SSL_CERT_FILE", authority.pem.path().to_str().unwrap());
+    let mut preface = [0; 14];
+    let server = async {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut socket = authority.acceptor_for(b"h2").accept(socket).await.unwrap();
+        tokio::io::AsyncReadExt::read_exact(&mut socket, &mut preface).await.unwrap();
+    };
+    let mut stream = asking.start();
+    tokio::select! {
+        biased;
+        next = stream.next() => panic!("{next:?}"),
+        () = server => {}
+    }
+    assert_eq!(&preface, b"PRI * HTTP/2.0");
 }
 
 #[tokio::test]
