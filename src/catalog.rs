@@ -1,7 +1,23 @@
 //! Providers and models as data: a static table compiled from `providers/*.toml`, and the user's `models.json`
 //! laid over it. No network, no credentials, nothing parsed at start. Next: `accounts`, which finds the keys.
 
-use std::sync::Arc;
+mod cost;
+mod overlay;
+mod pattern;
+mod table;
+mod thinking;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use overlay::MODELS_FILE;
+pub use pattern::{ResolveError, Resolved};
+pub use thinking::UnknownLevel;
+
+use crate::settings::Diagnostic;
+use crate::system::System;
+use overlay::Overlay;
+use table::{ModelRow, ProviderRow};
 
 /// How much a model is asked to think. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,8 +32,8 @@ pub enum ThinkingLevel {
     Max,
 }
 
-/// How a provider is called and what it is called with.
-#[derive(Clone, Debug)]
+/// How a provider is called and what it is called with. `Debug` shows no key.
+#[derive(Clone)]
 pub struct Provider {
     /// As in `auth.json` and model patterns.
     pub id: Arc<str>,
@@ -33,8 +49,8 @@ pub struct Provider {
     pub needs_key: bool,
 }
 
-/// One model as it is called: the provider's data with every override applied.
-#[derive(Clone, Debug)]
+/// One model as it is called: the provider's data with every override applied. `Debug` shows no header's value.
+#[derive(Clone)]
 pub struct Model {
     /// The provider's id.
     pub provider: Arc<str>,
@@ -88,6 +104,315 @@ pub struct CostTier {
     pub cache_write: f64,
 }
 
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("id", &self.id)
+            .field("key_variables", &self.key_variables)
+            .field("default_model", &self.default_model)
+            .field("api_key", &self.api_key.as_ref().map(|_| "***"))
+            .field("needs_key", &self.needs_key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Model")
+            .field("provider", &self.provider)
+            .field("id", &self.id)
+            .field("wire", &self.wire)
+            .field("base_url", &self.base_url)
+            .field("headers", &headers)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What each thinking level becomes on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Thinking(pub Vec<(ThinkingLevel, Option<Arc<str>>)>);
+
+/// The owner of what is known about models. It reads `models.json` again whenever the file has changed; every
+/// method works on the newest [`Snapshot`].
+pub struct Catalog {
+    system: System,
+    /// A leaf cache, never held over an await.
+    newest: Mutex<Option<Arc<Snapshot>>>,
+}
+
+/// The catalog as it stood at one moment.
+pub struct Snapshot {
+    overlay: Overlay,
+}
+
+/// One model in a listing. Cheap: nothing is built until it is asked for.
+#[derive(Clone, Copy)]
+pub struct Listed<'s> {
+    kind: Kind<'s>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind<'s> {
+    /// Built in; the overlay may still move it to another URL.
+    Row(&'static ModelRow, &'s Overlay),
+    /// From `models.json`, or changed by it.
+    Built(&'s Arc<Model>),
+}
+
+impl Catalog {
+    /// Reads nothing yet.
+    pub fn new(system: System) -> Self {
+        Self { system, newest: Mutex::new(None) }
+    }
+
+    /// The catalog as it stands now. One look at the state of `models.json`; it is read only when it changed.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = Overlay::stamp(&self.system);
+        match newest.as_ref() {
+            Some(snapshot) if snapshot.overlay.stamp_read() == stamp => Arc::clone(snapshot),
+            _ => {
+                Arc::clone(newest.insert(Arc::new(Snapshot { overlay: Overlay::read(&self.system, stamp) })))
+            }
+        }
+    }
+
+    /// See [`Snapshot::providers`].
+    pub fn providers(&self) -> Vec<Arc<Provider>> {
+        self.snapshot().providers()
+    }
+
+    /// See [`Snapshot::provider`].
+    pub fn provider(&self, id: &str) -> Option<Arc<Provider>> {
+        self.snapshot().provider(id)
+    }
+
+    /// See [`Snapshot::find`].
+    pub fn find(&self, provider: &str, id: &str) -> Option<Arc<Model>> {
+        self.snapshot().find(provider, id)
+    }
+
+    /// See [`Snapshot::resolve`].
+    pub fn resolve(
+        &self,
+        pattern: &str,
+        provider: Option<&str>,
+        available: impl Fn(&Provider) -> bool,
+    ) -> Result<Resolved, ResolveError> {
+        self.snapshot().resolve(pattern, provider, available)
+    }
+
+    /// See [`Snapshot::default_model`].
+    pub fn default_model(&self, available: impl Fn(&Provider) -> bool) -> Arc<Model> {
+        self.snapshot().default_model(available)
+    }
+
+    /// What is wrong with `models.json`.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.snapshot().diagnostics().to_vec()
+    }
+}
+
+impl Snapshot {
+    /// All providers in the order in which they are preferred: built-in ones by rank, those that only
+    /// `models.json` knows, and at last `demo`.
+    pub fn providers(&self) -> Vec<Arc<Provider>> {
+        self.ids().map(|id| self.build_provider(id)).collect()
+    }
+
+    /// The provider of this id, exactly written.
+    pub fn provider(&self, id: &str) -> Option<Arc<Provider>> {
+        self.ids().find(|known| *known == id).map(|id| self.build_provider(id))
+    }
+
+    /// All models but the retired ones, grouped by provider in the order of [`Snapshot::providers`].
+    pub fn models(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.all_models().filter(|model| !model.is_retired())
+    }
+
+    /// The same with the retired ones.
+    pub fn all_models(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.ids().flat_map(|id| self.models_of(id))
+    }
+
+    /// The models of one provider, retired ones too: first those of `models.json`, then the built-in ones.
+    pub fn models_of(&self, provider: &str) -> impl Iterator<Item = Listed<'_>> + use<'_> {
+        let own = self.overlay.models(provider);
+        let rows = table::provider(provider).map(ProviderRow::models).unwrap_or_default();
+        let rows = rows.iter().filter(move |row| !own.contains_key(row.id()));
+        own.values()
+            .map(|model| Listed { kind: Kind::Built(model) })
+            .chain(rows.map(|row| Listed { kind: Kind::Row(row, &self.overlay) }))
+    }
+
+    /// The model of this provider and id, both exactly written; retired ones too.
+    pub fn find(&self, provider: &str, id: &str) -> Option<Arc<Model>> {
+        self.listed(provider, id).map(|model| model.build())
+    }
+
+    /// The default model of the first provider that `available` accepts, `demo` at last.
+    pub fn default_model(&self, available: impl Fn(&Provider) -> bool) -> Arc<Model> {
+        let wanted = self.providers().into_iter().find(|provider| available(provider));
+        let default = wanted.and_then(|provider| self.default_of(&provider));
+        default.or_else(|| self.find(DEMO, DEMO)).unwrap_or_else(|| Arc::new(stand_in()))
+    }
+
+    /// What is wrong with `models.json`, in its order.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        self.overlay.diagnostics()
+    }
+
+    fn listed(&self, provider: &str, id: &str) -> Option<Listed<'_>> {
+        if let Some(model) = self.overlay.models(provider).get(id) {
+            return Some(Listed { kind: Kind::Built(model) });
+        }
+        let row = table::provider(provider)?.model(id)?;
+        Some(Listed { kind: Kind::Row(row, &self.overlay) })
+    }
+
+    /// The model that a provider is used with where none is named.
+    fn default_of(&self, provider: &Provider) -> Option<Arc<Model>> {
+        let named = provider.default_model.as_ref().and_then(|id| self.find(&provider.id, id));
+        named.or_else(|| self.models_of(&provider.id).next().map(|model| model.build()))
+    }
+
+    /// Ids of all providers, in order.
+    fn ids(&self) -> impl Iterator<Item = &str> {
+        let rows = table::providers();
+        let (first, last) = rows.split_at(rows.partition_point(|row| row.rank < DEMO_RANK));
+        let ids = |rows: &'static [ProviderRow]| rows.iter().map(|row| -> &str { row.id() });
+        ids(first).chain(self.overlay.custom_providers()).chain(ids(last))
+    }
+
+    fn build_provider(&self, id: &str) -> Arc<Provider> {
+        Arc::new(self.overlay.provider(id, table::provider(id).map(ProviderRow::build)))
+    }
+}
+
+/// The provider that needs no key and no network, and its one model.
+const DEMO: &str = "demo";
+
+/// Providers of `models.json` stand before those of this rank and above.
+const DEMO_RANK: u16 = 1000;
+
+/// What `demo` is where the table had no such thing; a test sees to it that it has.
+fn stand_in() -> Model {
+    Model {
+        provider: DEMO.into(),
+        id: DEMO.into(),
+        name: "Demo".into(),
+        wire: DEMO.into(),
+        base_url: "".into(),
+        reasoning: false,
+        thinking: Thinking::default(),
+        takes_images: false,
+        cost: Cost::default(),
+        context_window: 128_000,
+        max_output: 16_384,
+        headers: Vec::new(),
+        auth_header: false,
+        compat: Arc::default(),
+    }
+}
+
+impl<'s> Listed<'s> {
+    /// The provider's id.
+    pub fn provider(&self) -> &'s str {
+        match self.kind {
+            Kind::Row(row, _) => row.provider().id(),
+            Kind::Built(model) => &model.provider,
+        }
+    }
+
+    /// As sent to the provider.
+    pub fn id(&self) -> &'s str {
+        match self.kind {
+            Kind::Row(row, _) => row.id(),
+            Kind::Built(model) => &model.id,
+        }
+    }
+
+    /// For people.
+    pub fn name(&self) -> &'s str {
+        match self.kind {
+            Kind::Row(row, _) => row.name(),
+            Kind::Built(model) => &model.name,
+        }
+    }
+
+    /// Id of the wire API.
+    pub fn wire(&self) -> &'s str {
+        match self.kind {
+            Kind::Row(row, _) => row.wire(),
+            Kind::Built(model) => &model.wire,
+        }
+    }
+
+    /// Whether the provider has dropped it: callable by its full name perhaps, but not offered.
+    pub fn is_retired(&self) -> bool {
+        match self.kind {
+            Kind::Row(row, _) => row.retired,
+            Kind::Built(_) => false,
+        }
+    }
+
+    /// Whether the model can think.
+    pub fn reasoning(&self) -> bool {
+        match self.kind {
+            Kind::Row(row, _) => row.reasoning,
+            Kind::Built(model) => model.reasoning,
+        }
+    }
+
+    /// See [`Model::thinking_levels`].
+    pub fn thinking_levels(&self) -> Vec<ThinkingLevel> {
+        match self.kind {
+            Kind::Row(row, _) => thinking::levels(row.reasoning, &row.thinking()),
+            Kind::Built(model) => model.thinking_levels(),
+        }
+    }
+
+    /// Whether images may be sent.
+    pub fn takes_images(&self) -> bool {
+        match self.kind {
+            Kind::Row(row, _) => row.images,
+            Kind::Built(model) => model.takes_images,
+        }
+    }
+
+    /// Prices in US dollars per million tokens.
+    pub fn cost(&self) -> Cost {
+        match self.kind {
+            Kind::Row(row, _) => row.cost(),
+            Kind::Built(model) => model.cost.clone(),
+        }
+    }
+
+    /// Tokens that a request and its answer may have together.
+    pub fn context_window(&self) -> u64 {
+        match self.kind {
+            Kind::Row(row, _) => row.context.into(),
+            Kind::Built(model) => model.context_window,
+        }
+    }
+
+    /// Tokens that an answer may have.
+    pub fn max_output(&self) -> u64 {
+        match self.kind {
+            Kind::Row(row, _) => row.output.into(),
+            Kind::Built(model) => model.max_output,
+        }
+    }
+
+    /// The model as it is called.
+    pub fn build(&self) -> Arc<Model> {
+        match self.kind {
+            Kind::Row(row, overlay) => Arc::new(overlay.applied(row.build())),
+            Kind::Built(model) => Arc::clone(model),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! project folder's file as anything but a restriction.
 
 pub mod jsonc;
+pub mod load;
+pub mod nearest;
 
 use std::path::PathBuf;
 
@@ -24,6 +26,7 @@ pub struct Settings {
 
 /// Sizes, in bytes unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "the names of the settings")]
 pub struct Limits {
     /// One incoming line or body.
     pub max_message_bytes: usize,
@@ -37,6 +40,7 @@ pub struct Limits {
 
 /// Waits, in milliseconds.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "a number that waits says its unit")]
 pub struct Timeouts {
     /// Until the connection stands, TLS included.
     pub connect_ms: u64,

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod env;
 pub mod files;
 pub mod os;
+pub mod process;
 pub mod random;
 
 use std::path::PathBuf;

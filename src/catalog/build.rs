@@ -1,1 +1,276 @@
-fn main() {}
+//! Compiles `providers/*.toml` into a static table, so that nothing about models is parsed at start.
+//!
+//! Every string is kept once, in one text; rows hold spans of it. A mistake in a data file stops the build
+//! with the file's name and the reason. The table's row types are in `table.rs`.
+#![expect(clippy::panic, clippy::disallowed_methods, reason = "a build script has no `system` and no caller")]
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// One data file. The fields are explained in `docs/providers.md`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Provider {
+    id: String,
+    name: String,
+    rank: u16,
+    wire: String,
+    base_url: String,
+    keys: Vec<String>,
+    #[serde(default = "yes")]
+    needs_key: bool,
+    default_model: String,
+    #[serde(default)]
+    compat: Map<String, Value>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    models: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Model {
+    id: String,
+    name: String,
+    wire: Option<String>,
+    base_url: Option<String>,
+    context: u32,
+    output: u32,
+    /// Input, output, cache read, cache write; missing ones are zero.
+    #[serde(default)]
+    cost: Vec<f64>,
+    /// Threshold, then the four prices above it.
+    #[serde(default)]
+    tiers: Vec<(u32, f64, f64, f64, f64)>,
+    #[serde(default)]
+    images: bool,
+    #[serde(default)]
+    reasoning: bool,
+    /// Wire value per level; `false` where the model cannot do it.
+    #[serde(default)]
+    thinking: BTreeMap<String, Effort>,
+    #[serde(default)]
+    compat: Map<String, Value>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    retired: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Effort {
+    Value(String),
+    Supported(bool),
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// All strings of the table, each once.
+#[derive(Default)]
+struct Text {
+    text: String,
+    spans: HashMap<String, String>,
+}
+
+impl Text {
+    /// The source code of the span that holds `value`.
+    fn span(&mut self, value: &str) -> String {
+        if let Some(span) = self.spans.get(value) {
+            return span.clone();
+        }
+        let Ok(len) = u16::try_from(value.len()) else { panic!("a string of {} bytes", value.len()) };
+        let span = format!("({}, {len})", self.text.len());
+        self.text.push_str(value);
+        self.spans.insert(value.to_owned(), span.clone());
+        span
+    }
+
+    /// The same for an object, written as JSON; nothing for an empty one.
+    fn json(&mut self, object: &Map<String, Value>) -> String {
+        if object.is_empty() { self.span("") } else { self.span(&Value::from(object.clone()).to_string()) }
+    }
+}
+
+const LEVELS: [&str; 7] = ["off", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+fn main() {
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| ".".into());
+    let folder = Path::new(&root).join("src/catalog/providers");
+    println!("cargo:rerun-if-changed=src/catalog/build.rs");
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let out = PathBuf::from(std::env::var("OUT_DIR").unwrap_or_else(|_| panic!("no OUT_DIR")));
+
+    let mut providers = Vec::new();
+    let mut ids = HashSet::new();
+    for path in data_files(&folder) {
+        println!("cargo:rerun-if-changed={}", path.display());
+        let provider = read(&path);
+        if let Err(reason) = check(&provider, &path) {
+            panic!("{}: {reason}", path.display());
+        }
+        assert!(ids.insert(provider.id.clone()), "{}: the id is taken", path.display());
+        providers.push(provider);
+    }
+    providers.sort_by(|a, b| (a.rank, &a.id).cmp(&(b.rank, &b.id)));
+
+    let (table, text) = emit(&providers);
+    write(&out.join("catalog.rs"), &table);
+    write(&out.join("catalog.txt"), &text);
+}
+
+fn data_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn read(path: &Path) -> Provider {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+fn check(provider: &Provider, path: &Path) -> Result<(), String> {
+    if path.file_stem().and_then(|stem| stem.to_str()) != Some(&provider.id) {
+        return Err(format!("the file must be called {}.toml", provider.id));
+    }
+    let mut ids = HashSet::new();
+    for model in &provider.models {
+        let wrong = |what: &str| Err(format!("model {}: {what}", model.id));
+        if model.id.is_empty() || !ids.insert(&model.id) {
+            return wrong("the id is empty or there twice");
+        }
+        if model.context == 0 || model.output == 0 {
+            return wrong("context and output must be above zero");
+        }
+        if model.cost.len() > 4 {
+            return wrong("cost has four numbers: input, output, cache read, cache write");
+        }
+        let tiers = model.tiers.iter().flat_map(|tier| [tier.1, tier.2, tier.3, tier.4]);
+        if model.cost.iter().copied().chain(tiers).any(|price| !price.is_finite() || price < 0.0) {
+            return wrong("a price is not a number from zero up");
+        }
+        if let Some(level) = model.thinking.keys().find(|level| !LEVELS.contains(&level.as_str())) {
+            return wrong(&format!("no thinking level is called {level}"));
+        }
+    }
+    if !ids.contains(&provider.default_model) {
+        return Err(format!("the default model {} is not among the models", provider.default_model));
+    }
+    Ok(())
+}
+
+/// The source code of the table, and the text that its spans point into.
+fn emit(providers: &[Provider]) -> (String, String) {
+    let mut text = Text::default();
+    let mut costs: Vec<String> = Vec::new();
+    let (mut rows, mut tiers, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let mut heads = Vec::new();
+    for (at, provider) in providers.iter().enumerate() {
+        let mut models: Vec<&Model> = provider.models.iter().collect();
+        models.sort_by(|a, b| a.id.cmp(&b.id));
+        let (first, first_key) = (rows.len(), keys.len());
+        keys.extend(provider.keys.iter().map(|key| text.span(key)));
+        for model in models {
+            let first_tier = tiers.len();
+            tiers.extend(model.tiers.iter().map(|tier| format!("{tier:?}")));
+            let price = |index: usize| model.cost.get(index).copied().unwrap_or_default();
+            let cost = format!("[{:?}, {:?}, {:?}, {:?}]", price(0), price(1), price(2), price(3));
+            let cost = costs.iter().position(|known| *known == cost).unwrap_or_else(|| {
+                costs.push(cost);
+                costs.len() - 1
+            });
+            rows.push(format!(
+                "ModelRow {{ provider: {at}, id: {}, name: {}, wire: {}, base_url: {}, compat: {}, thinking: {}, \
+                 headers: {}, context: {}, output: {}, cost: {cost}, tiers: ({first_tier}, {}), reasoning: {}, \
+                 images: {}, retired: {} }}",
+                text.span(&model.id),
+                text.span(&model.name),
+                text.span(model.wire.as_ref().unwrap_or(&provider.wire)),
+                text.span(model.base_url.as_ref().unwrap_or(&provider.base_url)),
+                text.json(&compat(provider, model)),
+                text.json(&thinking(model)),
+                text.json(&headers(provider, model)),
+                model.context,
+                model.output,
+                model.tiers.len(),
+                model.reasoning,
+                model.images,
+                model.retired,
+            ));
+        }
+        heads.push(format!(
+            "ProviderRow {{ id: {}, name: {}, rank: {}, wire: {}, base_url: {}, default_model: {}, \
+             keys: ({first_key}, {}), models: ({first}, {}), needs_key: {} }}",
+            text.span(&provider.id),
+            text.span(&provider.name),
+            provider.rank,
+            text.span(&provider.wire),
+            text.span(&provider.base_url),
+            text.span(&provider.default_model),
+            provider.keys.len(),
+            provider.models.len(),
+            provider.needs_key,
+        ));
+    }
+    let mut table = String::from(
+        "pub(super) static TEXT: &str = include_str!(concat!(env!(\"OUT_DIR\"), \"/catalog.txt\"));\n",
+    );
+    for (name, of, items) in [
+        ("PROVIDERS", "ProviderRow", &heads),
+        ("MODELS", "ModelRow", &rows),
+        ("KEYS", "Span", &keys),
+        ("COSTS", "[f64; 4]", &costs),
+        ("TIERS", "TierRow", &tiers),
+    ] {
+        let _ = writeln!(table, "pub(super) static {name}: [{of}; {}] = [", items.len());
+        for item in items {
+            let _ = writeln!(table, "    {item},");
+        }
+        table.push_str("];\n");
+    }
+    (table, text.text)
+}
+
+/// The provider's switches belong to the provider's wire; a model of another wire has only its own.
+fn compat(provider: &Provider, model: &Model) -> Map<String, Value> {
+    let own_wire = model.wire.as_ref().is_some_and(|wire| *wire != provider.wire);
+    let mut compat = if own_wire { Map::new() } else { provider.compat.clone() };
+    compat.extend(model.compat.clone());
+    compat
+}
+
+fn thinking(model: &Model) -> Map<String, Value> {
+    let value = |effort: &Effort| match effort {
+        Effort::Value(value) => Some(Value::from(value.clone())),
+        Effort::Supported(false) => Some(Value::Null),
+        // `true` is the level's own name, as if it were absent, and that for `xhigh` and `max` too.
+        Effort::Supported(true) => None,
+    };
+    model
+        .thinking
+        .iter()
+        .map(|(level, effort)| (level.clone(), value(effort).unwrap_or_else(|| Value::from(level.clone()))))
+        .collect()
+}
+
+fn headers(provider: &Provider, model: &Model) -> Map<String, Value> {
+    let of = |headers: &BTreeMap<String, String>| -> Vec<(String, Value)> {
+        headers.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect()
+    };
+    of(&provider.headers).into_iter().chain(of(&model.headers)).collect()
+}

@@ -1,7 +1,9 @@
-//! The one integration binary: features at a boundary, one module each, and what they share.
+//! The integration tests: one binary, a module per subject.
+#![expect(clippy::disallowed_methods, reason = "tests stand outside the seam")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, also in its helpers")]
 
-// `cfg(test)` is always true here; it tells clippy that unwrapping is fine, as in unit tests.
-#[cfg(test)]
+mod generated;
 mod provider;
-#[cfg(test)]
+mod schema;
+mod tidy;
 mod transport;

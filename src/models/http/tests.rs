@@ -1,3 +1,5 @@
+//! The waits of an answer, on a paused clock.
+
 use super::*;
 use crate::settings::Settings;
 

@@ -1,0 +1,76 @@
+//! Models and their prices.
+
+use crate::Diagnostic;
+
+objects! {
+    /// Which models to list.
+    #[derive(Default)]
+    pub struct ListModelsParams {
+        /// Only this provider's.
+        #[serde(default)]
+        pub provider: Option<String>,
+        /// Only those that a prompt could be sent to now.
+        #[serde(default)]
+        pub available: Option<bool>,
+    }
+
+    /// The models that are known now; `modelsChanged` tells of later ones.
+    pub struct ListModelsResult {
+        /// By provider, in the order in which a default is looked for.
+        pub models: Vec<ModelInfo>,
+        /// What a prompt that names no model would use, as `provider/id`.
+        pub default_model: Option<String>,
+        /// Problems found in the user's files.
+        pub diagnostics: Vec<Diagnostic>,
+    }
+
+    /// A model.
+    pub struct ModelInfo {
+        /// The provider's id.
+        pub provider: String,
+        /// The model's id.
+        pub id: String,
+        /// For people.
+        pub name: String,
+        /// Tokens that a request and its answer may have together.
+        pub context_window: u64,
+        /// Tokens that an answer may have.
+        pub max_output: u64,
+        /// Prices.
+        pub cost: ModelCost,
+        /// What `thinking` may be.
+        pub thinking_levels: Vec<String>,
+        /// Kinds of content that it takes: `text`, `image`.
+        pub input: Vec<String>,
+        /// Whether a prompt could be sent now.
+        pub available: bool,
+        /// Why not.
+        pub reason: Option<String>,
+    }
+
+    /// Prices in US dollars per million tokens.
+    pub struct ModelCost {
+        /// Input that was not cached.
+        pub input: f64,
+        /// Output, reasoning included.
+        pub output: f64,
+        /// Input read from the provider's cache.
+        pub cache_read: f64,
+        /// Input written to the provider's cache.
+        pub cache_write: f64,
+    }
+
+    /// Fetches fresh model facts.
+    #[derive(Default)]
+    pub struct RefreshModelsParams {}
+
+    /// What a refresh brought.
+    pub struct RefreshModelsResult {
+        /// Models that are new or changed.
+        pub changed: u32,
+    }
+
+    /// The list of models has changed; ask `listModels`.
+    #[derive(Default)]
+    pub struct ModelsChanged {}
+}

@@ -1,0 +1,288 @@
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+use crate::catalog::Provider;
+use crate::system::{Dirs, Env};
+
+struct World {
+    home: tempfile::TempDir,
+    accounts: Accounts,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    fn new(env: &[(&str, &str)], auth: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut system = System::real();
+        system.dirs = Dirs::below(home.path());
+        system.env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect::<Env>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let world = Self { home, accounts: Accounts::new(system), runtime };
+        if !auth.is_empty() {
+            world.write(auth);
+        }
+        world
+    }
+
+    fn path(&self) -> PathBuf {
+        self.home.path().join(AUTH_FILE)
+    }
+
+    fn write(&self, auth: &str) {
+        self.accounts.system.files.replace(&self.path(), auth.as_bytes()).unwrap();
+    }
+
+    fn read(&self) -> String {
+        String::from_utf8(self.accounts.system.files.read(&self.path()).unwrap()).unwrap()
+    }
+
+    fn key(&self, provider: &Provider, explicit: Option<&str>) -> Result<String, AccountError> {
+        match self.runtime.block_on(self.accounts.resolve(provider, explicit.map(SecretString::from)))? {
+            Credential::Key(key) => Ok(key.expose_secret().to_owned()),
+            Credential::None => Ok("-".into()),
+        }
+    }
+
+    fn store(&self, key: &str) -> Result<(), AccountError> {
+        self.runtime.block_on(self.accounts.store_key(&groq(None), &key.into()))
+    }
+}
+
+fn groq(api_key: Option<&str>) -> Provider {
+    Provider {
+        id: "groq".into(),
+        name: "Groq".into(),
+        key_variables: vec!["GROQ_API_KEY".into(), "GROQ_KEY".into()],
+        default_model: None,
+        api_key: api_key.map(Arc::from),
+        needs_key: true,
+    }
+}
+
+const STORED: &str = "{\"groq\": {\"type\": \"api_key\", \"key\": \"stored\"}}";
+
+#[track_caller]
+fn check(
+    env: &[(&str, &str)],
+    auth: &str,
+    models_json: Option<&str>,
+    source: Source,
+    key: Result<&str, &str>,
+) {
+    let world = World::new(env, auth);
+    let provider = groq(models_json);
+    let status = world.accounts.status(&provider);
+    assert_eq!(status, Status { configured: source != Source::Missing, source });
+    let got = world.key(&provider, None);
+    assert_eq!(got.as_deref().map_err(|error| error.message.as_str()), key);
+}
+
+#[test]
+fn credentials_come_in_order() {
+    let env = [("GROQ_KEY", "second"), ("GROQ_API_KEY", "first"), ("NAMED", "named")];
+    let variable = |name: &str| Source::Environment(name.into());
+    let empty = "{\"groq\": {\"type\": \"api_key\", \"env\": {\"GROQ_KEY\": \"own\", \"NAMED\": \"mine\"}}}";
+    check(&env, STORED, Some("models"), Source::Stored, Ok("stored"));
+    check(&env, "", Some("models"), variable("GROQ_API_KEY"), Ok("first"));
+    check(&[("GROQ_API_KEY", " "), ("GROQ_KEY", " second\n")], "", None, variable("GROQ_KEY"), Ok("second"));
+    check(&[], empty, Some("models"), variable("GROQ_KEY"), Ok("own"));
+    check(&env[2..], "", Some("models"), Source::ModelsJson, Ok("models"));
+    check(&env[2..], "", Some("x-$NAMED"), Source::ModelsJson, Ok("x-named"));
+    check(&env[2..], "{\"groq\": {\"key\": \"$NAMED\"}}", None, Source::Stored, Ok("named"));
+    check(
+        &env[2..],
+        "\u{feff}{\"groq\": {\"type\": \"api_key\", \"key\": \"NAMED\"}, } // x",
+        None,
+        Source::Stored,
+        Ok("named"),
+    );
+    check(&[], "", None, Source::Missing, Err("no key was found for groq"));
+    let world = World::new(&env, STORED);
+    assert_eq!(world.key(&groq(None), Some(" explicit ")).as_deref(), Ok("explicit"));
+    let demo = Provider { needs_key: false, key_variables: vec![], ..groq(None) };
+    let world = World::new(&[], "");
+    assert_eq!(world.key(&demo, None).as_deref(), Ok("-"));
+    assert_eq!(world.accounts.status(&demo), Status { configured: true, source: Source::NotNeeded });
+}
+
+#[test]
+fn a_stored_credential_that_fails_is_not_passed_over() {
+    let env = [("GROQ_API_KEY", "billed to somebody else")];
+    let stored = |key: &str| format!("{{\"groq\": {{\"type\": \"api_key\", \"key\": \"{key}\"}}}}");
+    check(
+        &env,
+        &stored("$GONE"),
+        None,
+        Source::Stored,
+        Err("the stored key of groq names what is not set in the environment: GONE"),
+    );
+    check(
+        &env,
+        &stored("a\\nb"),
+        None,
+        Source::Stored,
+        Err("the stored key of groq cannot be sent: it has more than one line"),
+    );
+    check(
+        &env,
+        "{\"groq\": {\"type\": \"oauth\", \"access\": \"a\", \"refresh\": \"r\", \"expires\": 1}}",
+        None,
+        Source::Stored,
+        Err("auth.json holds a sign-in for groq, which this version of aside cannot use yet"),
+    );
+    check(
+        &env,
+        "{\"groq\": {\"type\": \"api_key\", \"key\": 7}}",
+        None,
+        Source::Stored,
+        Err("the entry of groq in auth.json cannot be used: expected a string, found a number"),
+    );
+    check(
+        &[],
+        "",
+        Some("$GONE"),
+        Source::Missing,
+        Err("the apiKey of groq names what is not set in the environment: GONE"),
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn commands_print_keys_and_failures_name_no_command() {
+    let path = [("PATH", "/usr/bin:/bin")];
+    let auth = "{\"groq\": {\"type\": \"api_key\", \"key\": \"!printf sk-x\"}}";
+    check(&path, auth, None, Source::Stored, Ok("sk-x"));
+    check(&path, "", Some("!echo y"), Source::ModelsJsonCommand, Ok("y"));
+    let world = World::new(
+        &path,
+        "{\"groq\": {\"type\": \"api_key\", \"key\": \"!echo no >&2; exit 9 # sk-secret\"}}",
+    );
+    let error = world.key(&groq(Some("other")), None).unwrap_err();
+    assert_eq!(error.kind, AccountErrorKind::CommandFailed);
+    assert_eq!(error.message, "the command for the stored key of groq failed: it ended with status 9: no");
+    assert!(!format!("{error:?}").contains("sk-secret"));
+}
+
+#[test]
+fn a_status_runs_nothing() {
+    let world = World::new(&[], "{\"groq\": {\"type\": \"api_key\", \"key\": \"!touch ran\"}}");
+    assert!(world.accounts.status(&groq(Some("!touch ran"))).configured);
+    assert!(world.accounts.system.files.stamp(Path::new("ran")).is_err());
+    assert!(world.accounts.system.files.stamp(&world.home.path().join("ran")).is_err());
+}
+
+#[test]
+fn a_missing_key_says_how_to_give_one() {
+    let world = World::new(&[], "");
+    let error = world.key(&groq(None), None).unwrap_err();
+    assert_eq!(error.kind, AccountErrorKind::NotSignedIn);
+    let file = world.path().display().to_string();
+    let hint = format!(
+        "set GROQ_API_KEY, pass --api-key, or add \"groq\": {{\"type\": \"api_key\", \"key\": \"...\"}} to {file}"
+    );
+    assert_eq!(error.hint, hint);
+}
+
+#[test]
+fn a_corrupt_file_is_told_and_other_sources_go_on() {
+    let world = World::new(&[("GROQ_API_KEY", "env")], "{\n\"groq\": {\"key\": \"sk-secret\"");
+    assert_eq!(world.key(&groq(None), None).as_deref(), Ok("env"));
+    let told = world.accounts.diagnostics();
+    assert_eq!((told.len(), told[0].line, told[0].path.clone()), (1, 2, world.path()));
+    let world = World::new(&[], "{\n\"groq\": }");
+    let error = world.key(&groq(None), None).unwrap_err();
+    let expected =
+        "no key was found for groq, and auth.json could not be read whole: expected value (line 2, column 9)";
+    assert_eq!(error.message, expected);
+}
+
+#[test]
+fn a_change_of_the_file_is_seen() {
+    let world = World::new(&[], "");
+    let clone = world.accounts.clone();
+    assert!(!clone.status(&groq(None)).configured);
+    world.write(STORED);
+    assert_eq!(clone.status(&groq(None)).source, Source::Stored);
+    world.write("{}");
+    assert!(world.key(&groq(None), None).is_err());
+}
+
+#[test]
+fn headers_are_resolved_like_keys() {
+    let world =
+        World::new(&[("TEAM", "blue")], "{\"groq\": {\"type\": \"api_key\", \"env\": {\"OWN\": \"mine\"}}}");
+    let resolve = |name: &str, value: &str| {
+        let headers = [(Arc::from("X-Plain"), Arc::from("plain")), (Arc::from(name), Arc::from(value))];
+        world.runtime.block_on(world.accounts.resolve_headers(&groq(None), &headers))
+    };
+    let headers = resolve("X-Team", "$TEAM/${OWN}").unwrap();
+    let shown: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+    assert_eq!(shown, [("X-Plain", "plain"), ("X-Team", "blue/mine")]);
+    assert!(!format!("{headers:?}").contains("blue"));
+    let error = resolve("X-Team", "$GONE").unwrap_err();
+    assert_eq!(error.message, "the header X-Team of groq names what is not set in the environment: GONE");
+}
+
+#[test]
+fn a_stored_key_is_found_again_and_nothing_else_changes() {
+    let world = World::new(&[], "");
+    world.store("sk-$1!").unwrap();
+    assert_eq!(world.key(&groq(None), None).as_deref(), Ok("sk-$1!"));
+    assert_eq!(
+        world.read(),
+        "{\n  \"groq\": {\n    \"type\": \"api_key\",\n    \"key\": \"sk-$$1!\"\n  }\n}\n"
+    );
+    world.write("{ // mine\n  \"zeta\": {\"type\": \"new\", \"deep\": [1]},\n  \"groq\": {\"type\": \"api_key\", \"key\": \"old\", \"x\": 1}\n}\n");
+    world.store("!new").unwrap();
+    assert_eq!(world.key(&groq(None), None).as_deref(), Ok("!new"));
+    let expected = "{ // mine\n  \"zeta\": {\"type\": \"new\", \"deep\": [1]},\n  \"groq\": {\"type\": \"api_key\", \"key\": \"$!new\", \"x\": 1}\n}\n";
+    assert_eq!(world.read(), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_file_is_private_and_an_old_one_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |world: &World| world.path().metadata().unwrap().permissions().mode() & 0o777;
+    let world = World::new(&[], "");
+    world.store("k").unwrap();
+    assert_eq!(mode(&world), 0o600);
+    std::fs::set_permissions(world.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
+    world.store("l").unwrap();
+    assert_eq!(mode(&world), 0o640);
+}
+
+#[test]
+fn a_file_that_is_not_understood_is_not_written() {
+    for broken in ["{\"groq\": ", "[]", "{} {}"] {
+        let world = World::new(&[], broken);
+        let error = world.store("sk-secret").unwrap_err();
+        assert_eq!((error.kind, world.read().as_str()), (AccountErrorKind::File, broken));
+        assert!(!format!("{error:?}").contains("secret"));
+    }
+    let world = World::new(&[], "");
+    world.accounts.system.files.create_dir(&world.path()).unwrap();
+    assert_eq!(world.store("k").unwrap_err().kind, AccountErrorKind::File);
+    let world = World::new(&[], "");
+    assert_eq!(world.store("a\nb").unwrap_err().kind, AccountErrorKind::Unusable);
+    assert!(world.accounts.system.files.stamp(&world.path()).is_err());
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_waited_for_and_then_named() {
+    let world = World::new(&[], STORED);
+    let path = world.home.path().join("auth.json.lock");
+    let held = world.accounts.system.files.create_new(&path).unwrap();
+    held.lock().unwrap();
+    let provider = groq(None);
+    world.runtime.block_on(async {
+        tokio::time::pause();
+        let error = world.accounts.store_key(&provider, &"k".into()).await.unwrap_err();
+        assert!(error.message.contains("auth.json.lock"), "{error}");
+        held.unlock().unwrap();
+        world.accounts.store_key(&provider, &"k".into()).await.unwrap();
+    });
+    assert_eq!(world.key(&provider, None).as_deref(), Ok("k"));
+}

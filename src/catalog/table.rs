@@ -1,0 +1,197 @@
+//! The table that `build.rs` made of `providers/*.toml`, and cheap views of its rows. Nothing here is parsed or
+//! allocated until a row is asked for its lists.
+
+use std::sync::Arc;
+
+use super::{Cost, CostTier, Model, Provider, Thinking, ThinkingLevel};
+
+/// Byte offset and length in the table's one text.
+type Span = (u32, u16);
+
+/// One provider.
+pub(super) struct ProviderRow {
+    id: Span,
+    name: Span,
+    /// The first of the available providers is the default.
+    pub(super) rank: u16,
+    wire: Span,
+    base_url: Span,
+    default_model: Span,
+    keys: (u16, u16),
+    models: (u16, u16),
+    needs_key: bool,
+}
+
+/// One model.
+pub(super) struct ModelRow {
+    provider: u16,
+    id: Span,
+    name: Span,
+    wire: Span,
+    base_url: Span,
+    compat: Span,
+    thinking: Span,
+    headers: Span,
+    pub(super) context: u32,
+    pub(super) output: u32,
+    cost: u16,
+    tiers: (u16, u16),
+    pub(super) reasoning: bool,
+    pub(super) images: bool,
+    pub(super) retired: bool,
+}
+
+/// Threshold, then the four prices above it.
+type TierRow = (u32, f64, f64, f64, f64);
+
+/// What the build script wrote.
+mod generated {
+    #![expect(clippy::unreadable_literal, reason = "nobody reads it")]
+    use super::{ModelRow, ProviderRow, Span, TierRow};
+    include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
+}
+
+/// All providers, by rank.
+pub(super) fn providers() -> &'static [ProviderRow] {
+    &generated::PROVIDERS
+}
+
+/// The built-in provider of this id, exactly written.
+pub(super) fn provider(id: &str) -> Option<&'static ProviderRow> {
+    // A linear walk: some forty rows in the order of their ranks.
+    generated::PROVIDERS.iter().find(|row| row.id() == id)
+}
+
+fn text((at, len): Span) -> &'static str {
+    let at = at as usize;
+    generated::TEXT.get(at..at + usize::from(len)).unwrap_or_default()
+}
+
+fn part<T>(of: &'static [T], (first, count): (u16, u16)) -> &'static [T] {
+    let first = usize::from(first);
+    of.get(first..first + usize::from(count)).unwrap_or_default()
+}
+
+impl ProviderRow {
+    pub(super) fn id(&self) -> &'static str {
+        text(self.id)
+    }
+
+    pub(super) fn wire(&self) -> &'static str {
+        text(self.wire)
+    }
+
+    pub(super) fn base_url(&self) -> &'static str {
+        text(self.base_url)
+    }
+
+    pub(super) fn default_model(&self) -> &'static str {
+        text(self.default_model)
+    }
+
+    /// Its models, sorted by id.
+    pub(super) fn models(&self) -> &'static [ModelRow] {
+        part(&generated::MODELS, self.models)
+    }
+
+    pub(super) fn model(&self, id: &str) -> Option<&'static ModelRow> {
+        let models = self.models();
+        models.binary_search_by(|row| row.id().cmp(id)).ok().and_then(|at| models.get(at))
+    }
+
+    pub(super) fn build(&self) -> Provider {
+        Provider {
+            id: self.id().into(),
+            name: text(self.name).into(),
+            key_variables: part(&generated::KEYS, self.keys).iter().map(|key| text(*key).into()).collect(),
+            default_model: Some(self.default_model().into()),
+            api_key: None,
+            needs_key: self.needs_key,
+        }
+    }
+}
+
+impl ModelRow {
+    pub(super) fn provider(&self) -> &'static ProviderRow {
+        // The build script numbered the providers itself; the first stands in for one that cannot be missing.
+        generated::PROVIDERS.get(usize::from(self.provider)).unwrap_or(&generated::PROVIDERS[0])
+    }
+
+    pub(super) fn id(&self) -> &'static str {
+        text(self.id)
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        text(self.name)
+    }
+
+    pub(super) fn wire(&self) -> &'static str {
+        text(self.wire)
+    }
+
+    pub(super) fn base_url(&self) -> &'static str {
+        text(self.base_url)
+    }
+
+    pub(super) fn cost(&self) -> Cost {
+        let [input, output, cache_read, cache_write] =
+            generated::COSTS.get(usize::from(self.cost)).copied().unwrap_or_default();
+        let tiers = part(&generated::TIERS, self.tiers)
+            .iter()
+            .map(|&(above, input, output, cache_read, cache_write)| CostTier {
+                input_above: above.into(),
+                input,
+                output,
+                cache_read,
+                cache_write,
+            })
+            .collect();
+        Cost { input, output, cache_read, cache_write, tiers }
+    }
+
+    pub(super) fn thinking(&self) -> Thinking {
+        let levels = object(self.thinking).into_iter().filter_map(|(level, value)| {
+            Some((level.parse::<ThinkingLevel>().ok()?, value.as_str().map(Arc::from)))
+        });
+        let mut levels: Vec<_> = levels.collect();
+        levels.sort_unstable_by_key(|(level, _)| *level);
+        Thinking(levels)
+    }
+
+    pub(super) fn compat(&self) -> serde_json::Map<String, serde_json::Value> {
+        object(self.compat)
+    }
+
+    pub(super) fn headers(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let headers = object(self.headers);
+        headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into())))
+            .collect()
+    }
+
+    /// The model as the data files say.
+    pub(super) fn build(&self) -> Model {
+        Model {
+            provider: self.provider().id().into(),
+            id: self.id().into(),
+            name: self.name().into(),
+            wire: self.wire().into(),
+            base_url: self.base_url().into(),
+            reasoning: self.reasoning,
+            thinking: self.thinking(),
+            takes_images: self.images,
+            cost: self.cost(),
+            context_window: self.context.into(),
+            max_output: self.output.into(),
+            headers: self.headers(),
+            auth_header: false,
+            compat: Arc::new(self.compat()),
+        }
+    }
+}
+
+fn object(span: Span) -> serde_json::Map<String, serde_json::Value> {
+    // The build script wrote it; an empty span is an empty object.
+    serde_json::from_str(text(span)).unwrap_or_default()
+}

@@ -1,0 +1,350 @@
+//! Reads the layers of [`Settings`] and lays them over each other. A value that is wrong is reported and left
+//! out; the rest of its file holds. It must never fail as a whole.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::jsonc::{Document, Entry, JsoncError, Value};
+use super::nearest::nearest;
+use super::{Diagnostic, Settings};
+use crate::system::System;
+
+/// The user's file, in the config folder.
+pub const SETTINGS_FILE: &str = "settings.json";
+
+/// How the client's layer is called in diagnostics.
+pub const CLIENT_LAYER: &str = "initialize.settings";
+
+/// More than any file of settings, models or keys that a person would write, in bytes.
+pub const MAX_FILE_BYTES: usize = 8 << 20;
+
+/// Problems of one file that are told; who has more has the wrong file.
+pub(crate) const MAX_DIAGNOSTICS: usize = 50;
+
+/// Characters of one diagnostic; names in files may be of any length.
+const MAX_MESSAGE: usize = 500;
+
+const MIB: u64 = 1 << 20;
+const HOUR_MS: u64 = 60 * 60 * 1000;
+
+impl Settings {
+    /// Built in, then the user's file, then what the client sent; later layers win, value by value.
+    pub fn load(system: &System, client: Option<&RawValue>) -> (Self, Vec<Diagnostic>) {
+        let mut loader =
+            Loader { settings: Self::default(), diagnostics: Vec::new(), home: system.dirs.home.as_deref() };
+        if let Some(path) = system.dirs.config.as_ref().map(|dir| dir.join(SETTINGS_FILE)) {
+            match read_text(system, &path) {
+                Ok(Some(text)) => loader.layer(&path, &text),
+                Ok(None) => {}
+                Err(diagnostic) => loader.diagnostics.push(diagnostic),
+            }
+        }
+        if let Some(client) = client {
+            loader.layer(Path::new(CLIENT_LAYER), client.get());
+        }
+        (loader.settings, loader.diagnostics)
+    }
+}
+
+/// The text of one of the user's files; `None` where there is no such file.
+pub fn read_text(system: &System, path: &Path) -> Result<Option<String>, Diagnostic> {
+    let whole = |message: String| Diagnostic { path: path.to_path_buf(), line: 0, column: 0, message };
+    let bytes = match system.files.read_start(path, MAX_FILE_BYTES + 1) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(whole(format!("the file cannot be read: {error}"))),
+    };
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(whole(format!("the file is larger than {} MiB", MAX_FILE_BYTES >> 20)));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => {
+            let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = memchr::memchr_iter(b'\n', valid).count() + 1;
+            Err(Diagnostic {
+                line: u32::try_from(line).unwrap_or(u32::MAX),
+                ..whole("the file is not UTF-8".into())
+            })
+        }
+    }
+}
+
+impl Diagnostic {
+    /// What is wrong with a part of `path`, in one line of bounded length.
+    pub fn at(path: &Path, error: JsoncError) -> Self {
+        let JsoncError { line, column, message, path: inside } = error;
+        let message = if inside.is_empty() { message } else { format!("{inside}: {message}") };
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let message = message.chars().take(MAX_MESSAGE).map(plain).collect();
+        Self { path: path.to_path_buf(), line, column, message }
+    }
+}
+
+struct Loader<'h> {
+    settings: Settings,
+    diagnostics: Vec<Diagnostic>,
+    home: Option<&'h Path>,
+}
+
+impl Loader<'_> {
+    fn layer(&mut self, path: &Path, text: &str) {
+        let document = match Document::new(text) {
+            Ok(document) => document,
+            Err(error) => return self.diagnostics.push(Diagnostic::at(path, error)),
+        };
+        let mut layer = Layer { path, diagnostics: &mut self.diagnostics };
+        let root = document.root();
+        let Some(entries) = layer.good(root.and_then(|root| root.entries())) else { return };
+        let settings = &mut self.settings;
+        for entry in entries {
+            if layer.is_full() {
+                break;
+            }
+            let value = entry.value;
+            match entry.key.as_str() {
+                "defaultModel" => layer.set(&entry, &mut settings.default_model),
+                "proxy" => layer.set(&entry, &mut settings.proxy),
+                "extraCaFiles" => {
+                    if let Some(files) = layer.typed::<Vec<String>>(&entry) {
+                        settings.extra_ca_files =
+                            files.iter().map(|file| expanded(file, self.home)).collect();
+                    }
+                }
+                "limits" => {
+                    let limits = &mut settings.limits;
+                    layer.numbers(
+                        value,
+                        "limits",
+                        &mut [
+                            ("maxMessageBytes", 64 * 1024, 1024 * MIB, &mut limits.max_message_bytes),
+                            ("maxItemBytes", 64 * 1024, 256 * MIB, &mut limits.max_item_bytes),
+                            ("maxOpenRequests", 1, 100_000, &mut limits.max_open_requests),
+                            ("maxCallsPerTurn", 1, 10_000, &mut limits.max_calls_per_turn),
+                        ],
+                    );
+                }
+                "timeouts" => {
+                    let timeouts = &mut settings.timeouts;
+                    layer.numbers(
+                        value,
+                        "timeouts",
+                        &mut [
+                            ("connectMs", 100, HOUR_MS, &mut timeouts.connect_ms),
+                            ("firstEventMs", 100, 24 * HOUR_MS, &mut timeouts.first_event_ms),
+                            ("idleMs", 100, 24 * HOUR_MS, &mut timeouts.idle_ms),
+                            ("eventMs", 100, 24 * HOUR_MS, &mut timeouts.event_ms),
+                            ("stallNoticeMs", 100, 24 * HOUR_MS, &mut timeouts.stall_notice_ms),
+                        ],
+                    );
+                }
+                // The key by which editors find the file's schema.
+                "$schema" => {}
+                _ => layer.unknown(
+                    &entry,
+                    "",
+                    &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts"],
+                ),
+            }
+        }
+    }
+}
+
+/// A number field that is set after a check of its bounds.
+trait Number {
+    fn assign(&mut self, value: u64);
+}
+
+macro_rules! numbers {
+    ($($of:ty),*) => { $(impl Number for $of {
+        fn assign(&mut self, value: u64) {
+            *self = <$of>::try_from(value).unwrap_or(<$of>::MAX);
+        }
+    })* };
+}
+numbers!(usize, u32, u64);
+
+/// Name, least, most, field.
+type Field<'f> = (&'static str, u64, u64, &'f mut dyn Number);
+
+/// One layer while it is read.
+struct Layer<'l> {
+    path: &'l Path,
+    diagnostics: &'l mut Vec<Diagnostic>,
+}
+
+impl Layer<'_> {
+    fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MAX_DIAGNOSTICS
+    }
+
+    fn good<T>(&mut self, result: Result<T, JsoncError>) -> Option<T> {
+        result.map_err(|error| self.diagnostics.push(Diagnostic::at(self.path, error))).ok()
+    }
+
+    fn typed<T: DeserializeOwned>(&mut self, entry: &Entry<'_>) -> Option<T> {
+        let result = entry.value.parse().map_err(|mut error: JsoncError| {
+            let dot = if error.path.is_empty() || error.path.starts_with('[') { "" } else { "." };
+            error.path = format!("{}{dot}{}", entry.key, error.path);
+            error
+        });
+        self.good(result)
+    }
+
+    /// `null` takes the value of the layers below away.
+    fn set(&mut self, entry: &Entry<'_>, field: &mut Option<String>) {
+        if let Some(value) = self.typed::<Option<String>>(entry) {
+            *field = value.filter(|value| !value.trim().is_empty());
+        }
+    }
+
+    fn numbers(&mut self, object: Value<'_>, name: &str, fields: &mut [Field<'_>]) {
+        let entries = object.entries().map_err(|mut error| {
+            error.path = name.into();
+            error
+        });
+        for entry in self.good(entries).unwrap_or_default() {
+            if self.is_full() {
+                break;
+            }
+            let Some((_, least, most, field)) = fields.iter_mut().find(|field| field.0 == entry.key) else {
+                let known: Vec<&str> = fields.iter().map(|field| field.0).collect();
+                self.unknown(&entry, &format!("{name}."), &known);
+                continue;
+            };
+            let named = Entry { key: format!("{name}.{}", entry.key), value: entry.value };
+            let Some(value) = self.typed::<u64>(&named) else { continue };
+            let bounded = value.clamp(*least, *most);
+            if bounded != value {
+                let error = entry.value.error(format!("{} is out of range: {bounded} is used", named.key));
+                self.diagnostics.push(Diagnostic::at(self.path, error));
+            }
+            field.assign(bounded);
+        }
+    }
+
+    fn unknown(&mut self, entry: &Entry<'_>, above: &str, known: &[&str]) {
+        let near = nearest(&entry.key, known.iter().copied(), 1);
+        let near = near.first().map_or(String::new(), |near| format!(", did you mean {above}{near}?"));
+        let message = format!("unknown setting {above}{}{near}", shown(&entry.key));
+        self.diagnostics.push(Diagnostic::at(self.path, entry.value.error(message)));
+    }
+}
+
+/// A name from outside, fit for a message.
+pub(crate) fn shown(name: &str) -> String {
+    let mut short: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    if short.len() < name.len() {
+        short.push('…');
+    }
+    format!("\"{short}\"")
+}
+
+/// `~` and `~/…` are the user's home.
+fn expanded(file: &str, home: Option<&Path>) -> PathBuf {
+    match (file.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => home.to_path_buf(),
+        (Some(rest), Some(home)) if rest.starts_with(['/', std::path::MAIN_SEPARATOR]) => {
+            home.join(rest.trim_start_matches(['/', std::path::MAIN_SEPARATOR]))
+        }
+        _ => PathBuf::from(file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::Dirs;
+
+    fn system(settings: Option<&[u8]>) -> (tempfile::TempDir, System) {
+        let home = tempfile::tempdir().unwrap();
+        let mut system = System::real();
+        system.dirs = Dirs::below(home.path());
+        system.dirs.home = Some("/home/me".into());
+        if let Some(settings) = settings {
+            system.files.replace(&home.path().join(SETTINGS_FILE), settings).unwrap();
+        }
+        (home, system)
+    }
+
+    #[track_caller]
+    fn check(settings: &str, client: Option<&str>, messages: &[(u32, u32, &str)]) -> Settings {
+        let (_home, system) = system(Some(settings.as_bytes()));
+        let client = client.map(|text| RawValue::from_string(text.into()).unwrap());
+        let (settings, diagnostics) = Settings::load(&system, client.as_deref());
+        let told: Vec<_> = diagnostics.iter().map(|d| (d.line, d.column, d.message.as_str())).collect();
+        assert_eq!(told, messages);
+        settings
+    }
+
+    #[test]
+    fn without_a_file_everything_is_as_built_in() {
+        let (_home, mut system) = system(None);
+        assert_eq!(Settings::load(&system, None), (Settings::default(), vec![]));
+        system.dirs = Dirs::default();
+        assert_eq!(Settings::load(&system, None), (Settings::default(), vec![]));
+    }
+
+    #[test]
+    fn the_client_stands_above_the_file() {
+        let file = "{ // mine\n \"defaultModel\": \"groq/a\", \"proxy\": \"http://p:1\", \"timeouts\": {\"idleMs\": 500},\
+                    \"extraCaFiles\": [\"~/ca.pem\", \"/x\"], \"limits\": {\"maxCallsPerTurn\": 3} }";
+        let settings = check(file, Some("{\"defaultModel\": \"demo\", \"proxy\": null}"), &[]);
+        let mut expected = Settings { default_model: Some("demo".into()), ..Settings::default() };
+        expected.timeouts.idle_ms = 500;
+        expected.limits.max_calls_per_turn = 3;
+        expected.extra_ca_files = vec!["/home/me/ca.pem".into(), "/x".into()];
+        assert_eq!(settings, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_and_the_rest_is_used() {
+        let file = "{\n  \"defaultModle\": \"x\",\n  \"limits\": {\"maxItemBytes\": -1, \"maxOpenRequests\": 7, \"bytes\": 1},\n\
+                    \"timeouts\": 3, \"extraCaFiles\": [1], \"proxy\": \"http://p\",\n \"colour\": 1}";
+        let settings = check(
+            file,
+            None,
+            &[
+                (2, 19, "unknown setting \"defaultModle\", did you mean defaultModel?"),
+                (3, 30, "limits.maxItemBytes: expected a whole number from zero up, found a number"),
+                (3, 65, "unknown setting limits.\"bytes\", did you mean limits.maxItemBytes?"),
+                (4, 13, "timeouts: expected an object, found a number"),
+                (4, 33, "extraCaFiles[0]: expected a string, found a number"),
+                (5, 12, "unknown setting \"colour\""),
+            ],
+        );
+        assert_eq!((settings.limits.max_open_requests, settings.proxy.as_deref()), (7, Some("http://p")));
+    }
+
+    #[test]
+    fn hard_caps_hold() {
+        let told = [
+            (1, 33, "limits.maxMessageBytes is out of range: 1073741824 is used"),
+            (1, 66, "limits.maxItemBytes is out of range: 65536 is used"),
+        ];
+        let text = "{\"limits\": {\"maxMessageBytes\":  99999999999999, \"maxItemBytes\":  0}}";
+        let settings = check(text, None, &told);
+        assert_eq!(settings.limits.max_item_bytes, 65536);
+    }
+
+    #[test]
+    fn a_broken_file_does_not_take_the_client_along() {
+        let settings =
+            check("{\"a\": ", Some("{\"defaultModel\": \"demo\"}"), &[(1, 6, "EOF while parsing a value")]);
+        assert_eq!(settings.default_model.as_deref(), Some("demo"));
+        let (_home, system) = system(Some(b"{\n\xff}"));
+        let (_, diagnostics) = Settings::load(&system, None);
+        assert_eq!((diagnostics[0].line, diagnostics[0].message.as_str()), (2, "the file is not UTF-8"));
+    }
+
+    #[test]
+    fn a_folder_in_place_of_the_file_is_told() {
+        let (home, system) = system(None);
+        system.files.create_dir(&home.path().join(SETTINGS_FILE)).unwrap();
+        let (settings, diagnostics) = Settings::load(&system, None);
+        assert_eq!(settings, Settings::default());
+        assert!(diagnostics[0].message.starts_with("the file cannot be read"), "{diagnostics:?}");
+    }
+}

@@ -1,0 +1,29 @@
+//! The checked-in descriptions are what the generator makes.
+
+use std::fs;
+use std::path::Path;
+
+use aside_protocol::generate::{COMMAND, files};
+
+#[test]
+fn checked_in_files_are_up_to_date() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let update = std::env::var_os("UPDATE_GENERATED").is_some_and(|value| value == "1");
+    let mut stale = Vec::new();
+    for (path, text) in files() {
+        let file = root.join(path);
+        // A checkout may have turned line ends.
+        let present = fs::read_to_string(&file).unwrap_or_default().replace("\r\n", "\n");
+        if present == text {
+            continue;
+        }
+        if update {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, text).unwrap();
+        } else {
+            let line = present.lines().zip(text.lines()).take_while(|(old, new)| old == new).count() + 1;
+            stale.push(format!("{path}, from line {line}"));
+        }
+    }
+    assert!(stale.is_empty(), "out of date: {}\nwrite them anew with: {COMMAND}", stale.join("; "));
+}
