@@ -70,9 +70,9 @@ fn headers(request: &Request, model: &Model, compat: &Compat<'_>) -> Vec<(&'stat
     let session: String = request.session.chars().filter(char::is_ascii_graphic).take(256).collect();
     if compat.send_affinity && request.cache != CacheRetention::None && !session.is_empty() {
         let names: &[&'static str] = match compat.affinity {
-            Affinity::OpenAi => &["session_id", "x-client-request-id", "x-session-affinity"],
-            Affinity::OpenAiNoSession => &["x-client-request-id", "x-session-affinity"],
-            Affinity::OpenRouter => &["x-session-id"],
+            Affinity::Full => &["session_id", "x-client-request-id", "x-session-affinity"],
+            Affinity::NoSession => &["x-client-request-id", "x-session-affinity"],
+            Affinity::Routed => &["x-session-id"],
         };
         headers.extend(names.iter().map(|name| (*name, session.clone())));
     }

@@ -1,0 +1,142 @@
+//! Recordings of real servers, kept beside the repository. Where they are absent, our own fixtures are put
+//! through the same checks.
+
+use serde_json::Value;
+
+use super::*;
+use crate::models::StopReason;
+
+#[expect(clippy::disallowed_methods, reason = "tests read their own fixtures")]
+fn recordings(suffix: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/openai-completions");
+    let mut files: Vec<_> = std::fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(suffix))
+        .map(|path| (path.clone(), std::fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// What a second, plain reading of the frames gives.
+#[derive(Default)]
+struct Expected {
+    text: String,
+    thinking: String,
+    calls: usize,
+    is_error: bool,
+    prompt: u64,
+}
+
+fn read_plainly(frames: &[Frame]) -> Expected {
+    let mut expected = Expected::default();
+    let mut indexes = std::collections::BTreeSet::new();
+    for frame in frames {
+        let Ok(chunk) = serde_json::from_str::<Value>(&frame.data) else { continue };
+        expected.is_error |= chunk.get("error").is_some_and(|error| !error.is_null());
+        if let Some(prompt) = chunk.pointer("/usage/prompt_tokens").and_then(Value::as_u64) {
+            expected.prompt = prompt;
+        }
+        for choice in chunk.get("choices").and_then(Value::as_array).into_iter().flatten() {
+            if choice.get("index").and_then(Value::as_u64).unwrap_or(0) != 0 {
+                continue;
+            }
+            let said = |name: &str| choice.get("delta").and_then(|d| d.get(name)).and_then(Value::as_str);
+            expected.text.push_str(said("content").unwrap_or_default());
+            expected.text.push_str(said("refusal").unwrap_or_default());
+            let thought = ["reasoning_content", "reasoning", "reasoning_text"];
+            let thought = thought.iter().filter_map(|name| said(name)).find(|text| !text.is_empty());
+            let details = choice.pointer("/delta/reasoning_details").and_then(Value::as_array);
+            let structured: String = details
+                .into_iter()
+                .flatten()
+                .filter_map(|detail| detail.get("text").or(detail.get("summary"))?.as_str())
+                .collect();
+            expected.thinking.push_str(thought.unwrap_or(&structured));
+            for call in choice.pointer("/delta/tool_calls").and_then(Value::as_array).into_iter().flatten() {
+                indexes.insert(call.get("index").and_then(Value::as_u64));
+            }
+        }
+    }
+    expected.calls = indexes.len();
+    expected
+}
+
+fn check(path: &Path, body: &[u8]) {
+    let name = path.display();
+    let frames = frames(Framing::Sse, [body]);
+    let expected = read_plainly(&frames);
+    let (deltas, fault) = decode(&Api, &model("openai", "https://api.openai.com/v1"), &frames);
+    assert_eq!(fault.is_some(), expected.is_error, "{name}: {fault:?}");
+    let (mut text, mut thinking, mut calls) = (String::new(), String::new(), 0);
+    for block in fold(&deltas) {
+        match block {
+            Block::Text { text: said, .. } => text.push_str(&said),
+            Block::Thinking { text: said, signature } => {
+                assert!(fault.is_some() || signature.is_some(), "{name}: thinking without a way back");
+                thinking.push_str(&said);
+            }
+            Block::ToolCall { id, name: tool, arguments, .. } => {
+                calls += 1;
+                assert!(!id.is_empty() && !tool.is_empty(), "{name}");
+                assert!(crate::models::json::is_object(&arguments), "{name}: {arguments}");
+            }
+            Block::RedactedThinking { .. } => panic!("{name}: this wire has none"),
+        }
+    }
+    assert_eq!(text, expected.text, "{name}");
+    assert_eq!(thinking, expected.thinking, "{name}");
+    assert_eq!(calls, expected.calls, "{name}");
+    assert!(!deltas.iter().any(|delta| matches!(delta, Delta::Warning(_))), "{name}");
+    let usage = deltas.iter().rev().find_map(|delta| match delta {
+        Delta::Usage(usage) => Some(usage),
+        _ => None,
+    });
+    if let Some(usage) = usage {
+        let input = usage.input + usage.cache_read + usage.cache_write;
+        assert_eq!(input, expected.prompt.max(usage.cache_read), "{name}");
+        assert!(usage.reasoning <= usage.output, "{name}");
+    }
+    let stops: Vec<_> = deltas
+        .iter()
+        .filter_map(|delta| match delta {
+            Delta::Stop { reason, .. } => Some(*reason),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(stops.len(), usize::from(fault.is_none()), "{name}");
+    assert!(stops.iter().all(|stop| (*stop == StopReason::ToolUse) == (calls > 0) || *stop == StopReason::MaxTokens), "{name}");
+}
+
+#[test]
+fn recorded_answers_are_read_as_a_plain_reading_does() {
+    for (path, body) in recordings(".sse") {
+        check(&path, &body);
+    }
+    for own in ["text", "refusal", "done-without-finish", "unknown-finish"] {
+        let (path, body) = cases().into_iter().find(|(path, _)| path.ends_with(own)).unwrap();
+        check(&path, &body);
+    }
+}
+
+#[test]
+fn recorded_errors_are_classified() {
+    for (path, body) in recordings(".err.json") {
+        let name = path.display().to_string();
+        let meta = recordings(".meta.json");
+        let (_, meta) = meta.iter().find(|(p, _)| p.to_string_lossy() == name.replace(".err.", ".meta.")).unwrap();
+        let status = serde_json::from_slice::<Value>(meta).unwrap()["status"].as_u64().unwrap();
+        let fault = Api.fault(status.try_into().unwrap(), &body);
+        let expected = match status {
+            429 => Category::RateLimit,
+            404 => Category::NotFound,
+            _ if name.contains("context_overflow") => Category::ContextOverflow,
+            _ if name.contains("routed_failure") => Category::NotFound,
+            _ => Category::InvalidRequest,
+        };
+        assert_eq!(fault.category, expected, "{name}: {fault:?}");
+        assert!(!fault.message.contains(['{', '\n']) || name.contains("tool_use"), "{}", fault.message);
+    }
+}
