@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::models::message::{Assistant, Content, Message, Request};
 use crate::models::StopReason;
 
 #[expect(clippy::disallowed_methods, reason = "tests read their own fixtures")]
@@ -139,4 +140,96 @@ fn recorded_errors_are_classified() {
         assert_eq!(fault.category, expected, "{name}: {fault:?}");
         assert!(!fault.message.contains(['{', '\n']) || name.contains("tool_use"), "{}", fault.message);
     }
+}
+
+/// A recorded request's conversation in our own words, where it has nothing that we never send.
+fn recorded_messages(body: &Value) -> Option<(Option<String>, Vec<Message>)> {
+    // Others place cache marks elsewhere.
+    if body.to_string().contains("cache_control") {
+        return None;
+    }
+    let mut system = None;
+    let mut out = Vec::new();
+    for (at, message) in body.get("messages")?.as_array()?.iter().enumerate() {
+        let content = message.get("content").and_then(Value::as_str);
+        let fields = message.as_object()?;
+        if fields.get("content").is_some_and(Value::is_array) {
+            return None;
+        }
+        match message.get("role")?.as_str()? {
+            "system" if at == 0 => system = Some(content?.to_owned()),
+            "user" if fields.len() == 2 => out.push(Message::User(vec![Content::Text(content?.into())])),
+            "tool" if fields.len() == 3 => out.push(Message::ToolResult {
+                call_id: message.get("tool_call_id")?.as_str()?.to_owned(),
+                name: String::new(),
+                content: vec![Content::Text(content?.into())],
+                is_error: false,
+            }),
+            "assistant" => {
+                let mut blocks = Vec::new();
+                for field in ["reasoning_content", "reasoning_details"] {
+                    let Some(value) = message.get(field) else { continue };
+                    let (text, signature) = match value {
+                        Value::String(text) => (&**text, field.to_owned()),
+                        details => ("", details.to_string()),
+                    };
+                    blocks.push(Block::Thinking { text: text.into(), signature: Some(signature) });
+                }
+                if let Some(text) = content.filter(|text| !text.is_empty()) {
+                    blocks.push(Block::Text { text: text.into(), signature: None });
+                }
+                for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+                    blocks.push(Block::ToolCall {
+                        id: call.get("id")?.as_str()?.to_owned(),
+                        name: call.pointer("/function/name")?.as_str()?.to_owned(),
+                        arguments: call.pointer("/function/arguments")?.as_str()?.to_owned(),
+                        signature: None,
+                    });
+                }
+                let origin = Origin { provider: "p".into(), wire: "openai-completions".into(), model: "m".into() };
+                out.push(Message::Assistant(Assistant { origin, blocks, complete: true }));
+            }
+            _ => return None,
+        }
+    }
+    Some((system, out))
+}
+
+/// Without what means nothing: an assistant's empty text, thoughts that are sent twice, a call's index.
+fn plain(mut messages: Value) -> Value {
+    for message in messages.as_array_mut().unwrap() {
+        let message = message.as_object_mut().unwrap();
+        if message.get("content").is_some_and(|content| content.is_null() || content == "") {
+            message.remove("content");
+        }
+        if message.contains_key("reasoning_details") || message.contains_key("reasoning_content") {
+            message.remove("reasoning");
+        }
+        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            call.as_object_mut().unwrap().remove("index");
+        }
+    }
+    messages
+}
+
+#[test]
+fn conversations_are_sent_as_other_clients_send_them() {
+    let recorded = recordings(".req.json");
+    let mut compared = 0;
+    for (path, body) in &recorded {
+        let Ok(body) = serde_json::from_slice::<Value>(body) else { continue };
+        let Some((system, messages)) = recorded_messages(&body) else { continue };
+        let mut model = model("p", "http://localhost:1/v1");
+        model.reasoning = false;
+        let request = Request { system, messages, ..Request::default() };
+        let ours: Value = serde_json::from_slice(&Api.encode(&request, &model).body).unwrap();
+        let theirs = body.get("messages").unwrap().clone();
+        // Some recordings were never valid: a call without a result, or a result without a call.
+        if ours.to_string().contains("No result provided") {
+            continue;
+        }
+        assert_eq!(plain(ours.get("messages").unwrap().clone()), plain(theirs), "{}", path.display());
+        compared += 1;
+    }
+    assert!(recorded.is_empty() || compared > 100, "only {compared} could be compared");
 }
