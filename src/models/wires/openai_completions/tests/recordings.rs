@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::*;
-use crate::models::message::{Assistant, Content, Message, Request};
 use crate::models::StopReason;
+use crate::models::message::{Assistant, Content, Message, Request};
 
 #[expect(clippy::disallowed_methods, reason = "tests read their own fixtures")]
 fn recordings(suffix: &str) -> Vec<(PathBuf, Vec<u8>)> {
@@ -108,7 +108,12 @@ fn check(path: &Path, body: &[u8]) {
         })
         .collect();
     assert_eq!(stops.len(), usize::from(fault.is_none()), "{name}");
-    assert!(stops.iter().all(|stop| (*stop == StopReason::ToolUse) == (calls > 0) || *stop == StopReason::MaxTokens), "{name}");
+    assert!(
+        stops
+            .iter()
+            .all(|stop| (*stop == StopReason::ToolUse) == (calls > 0) || *stop == StopReason::MaxTokens),
+        "{name}"
+    );
 }
 
 #[test]
@@ -124,12 +129,18 @@ fn recorded_answers_are_read_as_a_plain_reading_does() {
 
 #[test]
 fn recorded_errors_are_classified() {
+    let own = br#"{"error":{"message":"prompt is too long","type":"invalid_request_error"}}"#;
+    let mut errors = vec![("our own context_overflow".to_owned(), 400, own.to_vec())];
+    let meta = recordings(".meta.json");
     for (path, body) in recordings(".err.json") {
         let name = path.display().to_string();
-        let meta = recordings(".meta.json");
-        let (_, meta) = meta.iter().find(|(p, _)| p.to_string_lossy() == name.replace(".err.", ".meta.")).unwrap();
+        let wanted = PathBuf::from(name.replace(".err.", ".meta."));
+        let (_, meta) = meta.iter().find(|(path, _)| *path == wanted).unwrap();
         let status = serde_json::from_slice::<Value>(meta).unwrap()["status"].as_u64().unwrap();
-        let fault = Api.fault(status.try_into().unwrap(), &body);
+        errors.push((name, status.try_into().unwrap(), body));
+    }
+    for (name, status, body) in errors {
+        let fault = Api.fault(status, &body);
         let expected = match status {
             429 => Category::RateLimit,
             404 => Category::NotFound,
@@ -186,7 +197,8 @@ fn recorded_messages(body: &Value) -> Option<(Option<String>, Vec<Message>)> {
                         signature: None,
                     });
                 }
-                let origin = Origin { provider: "p".into(), wire: "openai-completions".into(), model: "m".into() };
+                let origin =
+                    Origin { provider: "p".into(), wire: "openai-completions".into(), model: "m".into() };
                 out.push(Message::Assistant(Assistant { origin, blocks, complete: true }));
             }
             _ => return None,
@@ -214,7 +226,10 @@ fn plain(mut messages: Value) -> Value {
 
 #[test]
 fn conversations_are_sent_as_other_clients_send_them() {
-    let recorded = recordings(".req.json");
+    let mut recorded = recordings(".req.json");
+    let least = if recorded.is_empty() { 1 } else { 100 };
+    let own = include_bytes!("../../../../../tests/fixtures/openai-completions/conversation/request.json");
+    recorded.push((PathBuf::from("our own"), own.to_vec()));
     let mut compared = 0;
     for (path, body) in &recorded {
         let Ok(body) = serde_json::from_slice::<Value>(body) else { continue };
@@ -231,5 +246,5 @@ fn conversations_are_sent_as_other_clients_send_them() {
         assert_eq!(plain(ours.get("messages").unwrap().clone()), plain(theirs), "{}", path.display());
         compared += 1;
     }
-    assert!(recorded.is_empty() || compared > 100, "only {compared} could be compared");
+    assert!(compared >= least, "only {compared} could be compared");
 }
