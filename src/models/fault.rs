@@ -6,7 +6,8 @@
 
 pub mod clean;
 
-use self::clean::{clean, redact};
+use self::clean::clean;
+pub use self::clean::redact;
 use super::overflow;
 
 /// The kind of a failure.
