@@ -6,9 +6,8 @@
 mod body;
 mod chunk;
 mod compat;
-mod stream;
-
 mod messages;
+mod stream;
 
 use self::chunk::ErrorBody;
 use self::compat::{Affinity, Compat};
@@ -19,6 +18,9 @@ use crate::models::{Fault, fault};
 
 /// Fields in which servers send thinking, and take it back. A signature that is one of these names the field.
 const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_text"];
+
+/// Tool calls that one answer may have.
+const MAX_TOOL_CALLS: usize = 1000;
 
 /// The wire `openai-completions`.
 #[derive(Clone, Copy, Debug)]

@@ -82,7 +82,7 @@ pub(super) struct Delta<'a> {
     #[serde(default, borrow)]
     pub(super) reasoning_details: Option<&'a RawValue>,
     #[serde(default, borrow)]
-    pub(super) tool_calls: Option<Vec<Option<ToolCall<'a>>>>,
+    pub(super) tool_calls: Calls<'a>,
 }
 
 /// What is known of one structured piece of thinking; there may be more to it.
@@ -269,6 +269,36 @@ impl<'de> Deserialize<'de> for Float {
             }
         }
         deserializer.deserialize_any(FloatVisitor)
+    }
+}
+
+/// Pieces of tool calls: as many as an answer may have calls, so that a list of nothing cannot fill the memory.
+#[derive(Default)]
+pub(super) struct Calls<'a>(pub(super) Vec<ToolCall<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Calls<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CallsVisitor<'a>(PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for CallsVisitor<'a> {
+            type Value = Calls<'a>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of tool calls")
+            }
+            fn visit_unit<E: Error>(self) -> Result<Calls<'a>, E> {
+                Ok(Calls::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Calls<'a>, A::Error> {
+                let mut calls = Vec::new();
+                while let Some(call) = seq.next_element::<Option<ToolCall<'a>>>()? {
+                    calls.extend(call);
+                    if calls.len() > super::MAX_TOOL_CALLS {
+                        while seq.next_element::<IgnoredAny>()?.is_some() {}
+                    }
+                }
+                Ok(Calls(calls))
+            }
+        }
+        deserializer.deserialize_any(CallsVisitor(PhantomData))
     }
 }
 

@@ -11,12 +11,14 @@ use serde_json::{Map, Value};
 
 use super::chunk::{Choice, Chunk, Delta as Piece, DetailPiece, ErrorBody, ToolCall};
 use super::super::{Decoder, Frame};
+use super::MAX_TOOL_CALLS;
 use crate::models::handoff::fnv;
 use crate::models::{Delta, Fault, StopReason, fault, json};
 
-const MAX_TOOL_CALLS: usize = 1000;
 /// Bytes that are kept until they can be passed on: arguments of a call without a name, reasoning details.
-const MAX_KEPT: usize = 32 << 20;
+const MAX_KEPT: usize = 16 << 20;
+/// Bytes of an error that are worth reading.
+const MAX_ERROR: usize = 1 << 20;
 const MAX_WARNINGS: u32 = 10;
 
 /// The decoder of this wire.
@@ -177,7 +179,7 @@ impl Stream {
             self.seed = fnv(id.as_bytes());
         }
         self.told_model |= model.is_some();
-        if id.is_some() || model.is_some() {
+        if !self.stopped && (id.is_some() || model.is_some()) {
             out.push(Delta::Response { id, model });
         }
     }
@@ -214,7 +216,7 @@ impl Stream {
             }
         }
         self.refused |= !piece.refusal.0.is_empty();
-        for call in piece.tool_calls.iter().flatten().flatten() {
+        for call in &piece.tool_calls.0 {
             self.call(call, out)?;
         }
         Ok(())
@@ -393,7 +395,8 @@ impl Stream {
         if self.stopped {
             return Ok(());
         }
-        Err(match ErrorBody::of(data) {
+        let error = if data.len() > MAX_ERROR { None } else { ErrorBody::of(data) };
+        Err(match error {
             Some(error) => fault::broken_off(error.status, &error.code, &error.text),
             None => fault::broken_off(None, "", data),
         })

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::models::StopReason;
+use crate::models::message::{Assistant, Content, Message, Request};
 
 #[expect(clippy::disallowed_methods, reason = "tests read their own fixtures")]
 fn recordings(suffix: &str) -> Vec<(PathBuf, Vec<u8>)> {
@@ -107,7 +108,12 @@ fn check(path: &Path, body: &[u8]) {
         })
         .collect();
     assert_eq!(stops.len(), usize::from(fault.is_none()), "{name}");
-    assert!(stops.iter().all(|stop| (*stop == StopReason::ToolUse) == (calls > 0) || *stop == StopReason::MaxTokens), "{name}");
+    assert!(
+        stops
+            .iter()
+            .all(|stop| (*stop == StopReason::ToolUse) == (calls > 0) || *stop == StopReason::MaxTokens),
+        "{name}"
+    );
 }
 
 #[test]
@@ -123,12 +129,18 @@ fn recorded_answers_are_read_as_a_plain_reading_does() {
 
 #[test]
 fn recorded_errors_are_classified() {
+    let own = br#"{"error":{"message":"prompt is too long","type":"invalid_request_error"}}"#;
+    let mut errors = vec![("our own context_overflow".to_owned(), 400, own.to_vec())];
+    let meta = recordings(".meta.json");
     for (path, body) in recordings(".err.json") {
         let name = path.display().to_string();
-        let meta = recordings(".meta.json");
-        let (_, meta) = meta.iter().find(|(p, _)| p.to_string_lossy() == name.replace(".err.", ".meta.")).unwrap();
+        let wanted = PathBuf::from(name.replace(".err.", ".meta."));
+        let (_, meta) = meta.iter().find(|(path, _)| *path == wanted).unwrap();
         let status = serde_json::from_slice::<Value>(meta).unwrap()["status"].as_u64().unwrap();
-        let fault = Api.fault(status.try_into().unwrap(), &body);
+        errors.push((name, status.try_into().unwrap(), body));
+    }
+    for (name, status, body) in errors {
+        let fault = Api.fault(status, &body);
         let expected = match status {
             429 => Category::RateLimit,
             404 => Category::NotFound,
@@ -139,4 +151,100 @@ fn recorded_errors_are_classified() {
         assert_eq!(fault.category, expected, "{name}: {fault:?}");
         assert!(!fault.message.contains(['{', '\n']) || name.contains("tool_use"), "{}", fault.message);
     }
+}
+
+/// A recorded request's conversation in our own words, where it has nothing that we never send.
+fn recorded_messages(body: &Value) -> Option<(Option<String>, Vec<Message>)> {
+    // Others place cache marks elsewhere.
+    if body.to_string().contains("cache_control") {
+        return None;
+    }
+    let mut system = None;
+    let mut out = Vec::new();
+    for (at, message) in body.get("messages")?.as_array()?.iter().enumerate() {
+        let content = message.get("content").and_then(Value::as_str);
+        let fields = message.as_object()?;
+        if fields.get("content").is_some_and(Value::is_array) {
+            return None;
+        }
+        match message.get("role")?.as_str()? {
+            "system" if at == 0 => system = Some(content?.to_owned()),
+            "user" if fields.len() == 2 => out.push(Message::User(vec![Content::Text(content?.into())])),
+            "tool" if fields.len() == 3 => out.push(Message::ToolResult {
+                call_id: message.get("tool_call_id")?.as_str()?.to_owned(),
+                name: String::new(),
+                content: vec![Content::Text(content?.into())],
+                is_error: false,
+            }),
+            "assistant" => {
+                let mut blocks = Vec::new();
+                for field in ["reasoning_content", "reasoning_details"] {
+                    let Some(value) = message.get(field) else { continue };
+                    let (text, signature) = match value {
+                        Value::String(text) => (&**text, field.to_owned()),
+                        details => ("", details.to_string()),
+                    };
+                    blocks.push(Block::Thinking { text: text.into(), signature: Some(signature) });
+                }
+                if let Some(text) = content.filter(|text| !text.is_empty()) {
+                    blocks.push(Block::Text { text: text.into(), signature: None });
+                }
+                for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+                    blocks.push(Block::ToolCall {
+                        id: call.get("id")?.as_str()?.to_owned(),
+                        name: call.pointer("/function/name")?.as_str()?.to_owned(),
+                        arguments: call.pointer("/function/arguments")?.as_str()?.to_owned(),
+                        signature: None,
+                    });
+                }
+                let origin =
+                    Origin { provider: "p".into(), wire: "openai-completions".into(), model: "m".into() };
+                out.push(Message::Assistant(Assistant { origin, blocks, complete: true }));
+            }
+            _ => return None,
+        }
+    }
+    Some((system, out))
+}
+
+/// Without what means nothing: an assistant's empty text, thoughts that are sent twice, a call's index.
+fn plain(mut messages: Value) -> Value {
+    for message in messages.as_array_mut().unwrap() {
+        let message = message.as_object_mut().unwrap();
+        if message.get("content").is_some_and(|content| content.is_null() || content == "") {
+            message.remove("content");
+        }
+        if message.contains_key("reasoning_details") || message.contains_key("reasoning_content") {
+            message.remove("reasoning");
+        }
+        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            call.as_object_mut().unwrap().remove("index");
+        }
+    }
+    messages
+}
+
+#[test]
+fn conversations_are_sent_as_other_clients_send_them() {
+    let mut recorded = recordings(".req.json");
+    let least = if recorded.is_empty() { 1 } else { 100 };
+    let own = include_bytes!("../../../../../tests/fixtures/openai-completions/conversation/request.json");
+    recorded.push((PathBuf::from("our own"), own.to_vec()));
+    let mut compared = 0;
+    for (path, body) in &recorded {
+        let Ok(body) = serde_json::from_slice::<Value>(body) else { continue };
+        let Some((system, messages)) = recorded_messages(&body) else { continue };
+        let mut model = model("p", "http://localhost:1/v1");
+        model.reasoning = false;
+        let request = Request { system, messages, ..Request::default() };
+        let ours: Value = serde_json::from_slice(&Api.encode(&request, &model).body).unwrap();
+        let theirs = body.get("messages").unwrap().clone();
+        // Some recordings were never valid: a call without a result, or a result without a call.
+        if ours.to_string().contains("No result provided") {
+            continue;
+        }
+        assert_eq!(plain(ours.get("messages").unwrap().clone()), plain(theirs), "{}", path.display());
+        compared += 1;
+    }
+    assert!(compared >= least, "only {compared} could be compared");
 }
