@@ -80,3 +80,8 @@ impl Backends {
         self.of(&call.model.wire).call(call)
     }
 }
+
+/// Whether this version speaks the wire API `wire`.
+pub fn is_known_wire(wire: &str) -> bool {
+    wire == demo::WIRE || wires::wire(wire).is_some()
+}

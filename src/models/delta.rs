@@ -53,3 +53,17 @@ pub struct Usage {
     /// US dollars as the provider itself charged, where it says so.
     pub provider_cost: Option<f64>,
 }
+
+impl Usage {
+    /// Adds the counts of another call.
+    pub fn add(&mut self, other: &Self) {
+        self.input += other.input;
+        self.output += other.output;
+        self.cache_read += other.cache_read;
+        self.cache_write += other.cache_write;
+        self.reasoning += other.reasoning;
+        if let Some(cost) = other.provider_cost {
+            self.provider_cost = Some(self.provider_cost.unwrap_or(0.0) + cost);
+        }
+    }
+}

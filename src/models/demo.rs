@@ -68,6 +68,11 @@ impl futures_util::Stream for Play {
                 Err(fault) => return Poll::Ready(Some(Err(fault))),
             }
         }
+        if this.burst >= BURST {
+            this.burst = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             if let Some(sleep) = &mut this.sleep {
                 if sleep.as_mut().poll(cx).is_pending() {
@@ -80,9 +85,6 @@ impl futures_util::Stream for Play {
                 Played::Delta(delta) => {
                     // Without a pause a long script would never let anyone else run.
                     this.burst += 1;
-                    if this.burst.is_multiple_of(BURST) {
-                        this.sleep = Some(Box::pin(tokio::time::sleep(Duration::ZERO)));
-                    }
                     return Poll::Ready(Some(Ok(delta)));
                 }
                 Played::Wait(ms) => {

@@ -6,7 +6,8 @@
 
 pub mod clean;
 
-use self::clean::{clean, redact};
+use self::clean::clean;
+pub use self::clean::redact;
 use super::overflow;
 
 /// The kind of a failure.
@@ -97,7 +98,8 @@ pub fn refused(status: u16, code: &str, text: &str) -> Fault {
         format!("the provider answered with status {status}: {text}")
     };
     let category = classify(Some(status), &code, &text);
-    Fault { status: Some(status), code: non_empty(code), ..Fault::new(category, message) }
+    let retry_after_ms = wait_in(&text);
+    Fault { status: Some(status), code: non_empty(code), retry_after_ms, ..Fault::new(category, message) }
 }
 
 /// The provider reported an error inside an answer that had begun. `status` where it named one.
@@ -109,7 +111,7 @@ pub fn broken_off(status: Option<u16>, code: &str, text: &str) -> Fault {
         (true, true) => "the provider broke off its answer without saying why".to_owned(),
     };
     let category = classify(status, &code, &text);
-    Fault { status, code: non_empty(code), ..Fault::new(category, message) }
+    Fault { status, code: non_empty(code), retry_after_ms: wait_in(&text), ..Fault::new(category, message) }
 }
 
 /// The body ended before the answer did.
@@ -197,10 +199,9 @@ pub fn classify(status: Option<u16>, code: &str, text: &str) -> Category {
         Some(403) => Category::Permission,
         Some(404) => Category::NotFound,
         Some(408) => Category::Timeout,
-        Some(409 | 425) => Category::Overloaded,
         Some(429) if says(NO_MONEY) && !says(&["retry in", "try again in"]) => Category::PaymentRequired,
         Some(429) => Category::RateLimit,
-        Some(503 | 529) => Category::Overloaded,
+        Some(409 | 425 | 503 | 529) => Category::Overloaded,
         Some(500..) if says(BUSY) => Category::Overloaded,
         Some(500..) => Category::Server,
         Some(400..) if says(BAD_KEY) => Category::Authentication,
@@ -246,6 +247,38 @@ const BUSY: &[&str] =
     &["overloaded", "high demand", "no capacity", "at capacity", "resourceexhausted", "resource_exhausted"];
 
 const NO_MODEL: &[&str] = &["model_not_found", "not a valid model", "model not found", "not_found_error"];
+
+/// The wait that a message asks for, in milliseconds: `try again in 7m12.5s`, `retry in 20ms`.
+fn wait_in(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let at =
+        ["try again in ", "retry in ", "retry after "].iter().find_map(|w| Some(text.find(w)? + w.len()))?;
+    let mut rest = text.get(at..)?;
+    let mut total = None;
+    loop {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(end);
+        let Ok(number) = number.trim_end_matches('.').parse::<f64>() else { break };
+        let tail = tail.trim_start();
+        let unit = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        let factor = match unit {
+            "ms" | "milliseconds" => 1.0,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1e3,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60e3,
+            "h" | "hour" | "hours" => 3_600e3,
+            _ => break,
+        };
+        total = Some(total.unwrap_or(0.0) + number * factor);
+        rest = tail;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "never negative, and saturates"
+    )]
+    total.map(|ms| ms.ceil() as u64)
+}
 
 /// Codes are names: what is longer or not a name is a message in the wrong field.
 fn short_code(code: &str) -> String {
@@ -313,6 +346,21 @@ mod tests {
         check(None, "", "internal error", Category::Server);
         check(None, "context_length_exceeded", "", Category::ContextOverflow);
         check(400, "tool_use_failed", "Tool call validation failed", Category::InvalidRequest);
+    }
+
+    #[test]
+    fn waits_are_read_from_messages() {
+        for (text, expected) in [
+            ("Rate limit reached. Please try again in 7m12.5s. Visit", Some(432_500)),
+            ("Please retry in 10s.", Some(10_000)),
+            ("try again in 20ms", Some(20)),
+            ("Try again in 2 minutes", Some(120_000)),
+            ("try again in a while", None),
+            ("try again in 5", None),
+            ("no wait", None),
+        ] {
+            assert_eq!(refused(429, "", text).retry_after_ms, expected, "{text}");
+        }
     }
 
     #[test]

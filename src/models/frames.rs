@@ -38,12 +38,9 @@ impl Frames {
     }
 
     /// The body has ended: appends a frame that lacked only its end.
-    pub fn finish(&mut self, out: &mut Vec<Frame>) -> Result<(), Fault> {
+    pub fn finish(&mut self, out: &mut Vec<Frame>) {
         match &mut self.0 {
-            Kind::Sse(sse) => {
-                sse.finish(out);
-                Ok(())
-            }
+            Kind::Sse(sse) => sse.finish(out),
         }
     }
 }

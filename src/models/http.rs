@@ -26,6 +26,8 @@ use crate::settings::Timeouts;
 const SILENT_LIMIT: usize = 64 << 20;
 /// Chunks without a delta that are read before other tasks get their turn.
 const FRUITLESS_CHUNKS: u32 = 32;
+/// Frames and deltas that room is kept for; a burst may need more, for as long as it lasts.
+const KEPT_CAPACITY: usize = 256;
 /// How long an answer that has stopped may stay open for its token counts.
 const TRAILER: Duration = Duration::from_secs(5);
 
@@ -98,6 +100,9 @@ impl futures_util::Stream for Answer {
             if let Some(delta) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(delta)));
             }
+            if this.ready.capacity() > KEPT_CAPACITY {
+                this.ready.shrink_to(KEPT_CAPACITY);
+            }
             if let Some(fault) = this.failed.take() {
                 return Poll::Ready(Some(Err(fault)));
             }
@@ -146,20 +151,27 @@ impl Answer {
         let pushed = reading.opened.frames.push(chunk, &mut self.frames_scratch);
         reading.silent =
             if self.frames_scratch.is_empty() { reading.silent.saturating_add(chunk.len()) } else { 0 };
-        let silent = reading.silent;
+        let too_silent = reading.silent > SILENT_LIMIT;
         self.clock.byte();
-        let decoded = self.decode();
-        match pushed {
-            _ if decoded.is_err() => {}
-            Err(fault) => self.fail(fault),
-            Ok(_) if silent > SILENT_LIMIT => {
-                if let State::Reading(reading) = &self.state {
-                    let fault = faults::too_much(&reading.opened.url, SILENT_LIMIT);
-                    self.fail(fault);
-                }
-            }
-            Ok(comments) if comments > 0 && self.ready.is_empty() => self.ready.push_back(Delta::Alive),
-            Ok(_) => {}
+        if self.decode().is_err() {
+            return;
+        }
+        let comments = match pushed {
+            Ok(comments) => comments,
+            Err(fault) => return self.fail(fault),
+        };
+        // A provider that never pauses must not escape the waits, which are else looked at in pauses only.
+        match self.clock.overdue() {
+            Some(Wait::Trailer) => return self.end(None),
+            Some(wait) => return self.time_out(wait),
+            None => {}
+        }
+        if too_silent && let State::Reading(reading) = &self.state {
+            let fault = faults::too_much(&reading.opened.url, SILENT_LIMIT);
+            return self.end(Some(fault));
+        }
+        if comments > 0 && self.ready.is_empty() {
+            self.ready.push_back(Delta::Alive);
         }
     }
 
@@ -186,13 +198,16 @@ impl Answer {
         if event {
             self.clock.event();
         }
+        if self.frames_scratch.capacity() > KEPT_CAPACITY {
+            self.frames_scratch.shrink_to(KEPT_CAPACITY);
+        }
         result.map_err(|fault| self.fail(fault))
     }
 
     /// The body has ended, or broke with `fault`, which does not matter to an answer that had stopped before.
     fn end(&mut self, fault: Option<Fault>) {
         let State::Reading(reading) = &mut self.state else { return };
-        let tail = reading.opened.frames.finish(&mut self.frames_scratch);
+        reading.opened.frames.finish(&mut self.frames_scratch);
         if self.decode().is_err() {
             return;
         }
@@ -200,7 +215,7 @@ impl Answer {
         let stopped = self.clock.stopped.is_some();
         let finished = match fault {
             Some(fault) if !stopped => Err(fault),
-            _ => reading.opened.decoder.finish(&mut self.deltas_scratch).and(tail),
+            _ => reading.opened.decoder.finish(&mut self.deltas_scratch),
         };
         self.ready.extend(self.deltas_scratch.drain(..));
         match finished {
@@ -299,6 +314,13 @@ impl WaitClock {
         Poll::Pending
     }
 
+    /// The wait that is over at the last byte's time.
+    fn overdue(&mut self) -> Option<Wait> {
+        let now = self.last_byte?;
+        let (deadline, wait) = self.deadline(now);
+        (deadline <= now).then_some(wait)
+    }
+
     fn deadline(&mut self, now: Instant) -> (Instant, Wait) {
         let after = |since: Instant, ms: u64| since + Duration::from_millis(ms.min(FOREVER_MS));
         let started = *self.started.get_or_insert(now);
@@ -318,3 +340,6 @@ impl WaitClock {
 
 /// A month: longer waits would overflow the timer.
 const FOREVER_MS: u64 = 30 * 24 * 3_600_000;
+
+#[cfg(test)]
+mod tests;

@@ -163,12 +163,11 @@ pub fn complete(text: &str) -> String {
             }
             (b'"', Expect::Value | Expect::ValueOrEnd) => {
                 let length = string_length(rest);
-                match length {
-                    Some(length) => out.push_str(rest.get(..length).unwrap_or_default()),
-                    None => {
-                        out.push_str(without_partial_escape(rest));
-                        out.push('"');
-                    }
+                if let Some(length) = length {
+                    out.push_str(rest.get(..length).unwrap_or_default());
+                } else {
+                    out.push_str(without_partial_escape(rest));
+                    out.push('"');
                 }
                 good = out.len();
                 expect = Expect::CommaOrEnd;

@@ -3,6 +3,8 @@
 //! No mock crate and no sleeps: a test opens a [`Gate`] to release the next bytes, and awaits what the client
 //! did. Start with [`Provider::start`], queue [`Reply`]s, point a model's base URL at [`Provider::url`].
 
+pub(crate) mod completions;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,6 @@
 //! Model calls over real sockets: what reaches the provider, what comes back, and how it goes wrong.
 
+mod routes;
 mod tls;
 mod tunnel;
 
@@ -16,18 +17,10 @@ use aside::settings::Settings;
 use aside::system::{Clock, Dirs, Env, Random, RealFiles, System};
 use futures_util::StreamExt as _;
 
-use self::tunnel::Tunnel;
+use crate::provider::completions::{DONE, STOP, answer, text};
 use crate::provider::{Gate, Provider, Reply};
 
 const KEY: &str = "sk-test-0123456789abcdef";
-
-/// A chunk of an answer as `openai-completions` speaks it.
-fn delta(text: &str) -> String {
-    format!(r#"{{"id":"c1","model":"m","choices":[{{"index":0,"delta":{{"content":{text:?}}}}}]}}"#)
-}
-
-const STOP: &str = r#"{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-const DONE: &str = "[DONE]";
 
 /// One call, to be changed before it is made.
 struct Asking {
@@ -167,7 +160,7 @@ async fn until_text(stream: &mut DeltaStream, text: &str) {
 #[tokio::test]
 async fn an_answer_streams_and_the_request_carries_the_key() {
     let provider = Provider::start().await;
-    provider.reply(Reply::sse([delta("Hel").as_str(), &delta("lo"), STOP, DONE]));
+    provider.reply(answer(&["Hel", "lo"]));
     let asking = ask(&provider.url()).header("x-team", "blue").header("user-agent", "mine/1");
     let outcome = asking.all().await;
     assert_eq!((outcome.text().as_str(), outcome.stopped(), outcome.fault), ("Hello", true, None));
@@ -184,7 +177,7 @@ async fn a_connection_is_used_again() {
     let provider = Provider::start().await;
     let asking = ask(&provider.url());
     for _ in 0..2 {
-        provider.reply(Reply::sse([delta("x").as_str(), STOP, DONE]));
+        provider.reply(answer(&["x"]));
         assert!(asking.all().await.stopped());
     }
     assert_eq!(provider.requests().len(), 2);
@@ -195,7 +188,7 @@ async fn a_connection_is_used_again() {
 async fn a_delta_is_given_out_as_soon_as_it_has_come() {
     let provider = Provider::start().await;
     let gate = Gate::new();
-    provider.reply(Reply::stream().event(&delta("a")).wait(&gate).event(&delta("b")).event(STOP).event(DONE));
+    provider.reply(Reply::stream().event(&text("a")).wait(&gate).event(&text("b")).event(STOP).event(DONE));
     let asking = ask(&provider.url());
     let mut stream = asking.start();
     until_text(&mut stream, "a").await;
@@ -206,7 +199,7 @@ async fn a_delta_is_given_out_as_soon_as_it_has_come() {
 
 #[tokio::test]
 async fn any_cut_of_the_bytes_gives_the_same_answer() {
-    let body = format!(": hello\r\n\r\ndata: {}\n\ndata: {STOP}\r\rdata: [DONE]\n\n", delta("üß→ 🙂"));
+    let body = format!(": hello\r\n\r\ndata: {}\n\ndata: {STOP}\r\rdata: [DONE]\n\n", text("üß→ 🙂"));
     let provider = Provider::start().await;
     let asking = ask(&provider.url());
     for at in 1..body.len() {
@@ -223,7 +216,7 @@ async fn any_cut_of_the_bytes_gives_the_same_answer() {
 #[tokio::test]
 async fn a_burst_in_one_chunk_is_given_out_whole() {
     let provider = Provider::start().await;
-    let burst = format!("data: {}\n\n", delta("abcd ")).repeat(5000);
+    let burst = format!("data: {}\n\n", text("abcd ")).repeat(5000);
     provider.reply(Reply::stream().chunk(format!("{burst}data: {STOP}\n\ndata: {DONE}\n\n")));
     let outcome = ask(&provider.url()).all().await;
     assert_eq!((outcome.text().len(), outcome.stopped()), (25_000, true));
@@ -233,7 +226,7 @@ async fn a_burst_in_one_chunk_is_given_out_whole() {
 async fn dropping_the_answer_closes_the_connection() {
     let provider = Provider::start().await;
     let asking = ask(&provider.url());
-    provider.reply(Reply::stream().event(&delta("a")).stall());
+    provider.reply(Reply::stream().event(&text("a")).stall());
     let mut stream = asking.start();
     until_text(&mut stream, "a").await;
     drop(stream);
@@ -275,7 +268,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_compressed_answer_is_read() {
     let provider = Provider::start().await;
-    let body = format!("data: {}\n\ndata: {STOP}\n\ndata: {DONE}\n\n", delta("small"));
+    let body = format!("data: {}\n\ndata: {STOP}\n\ndata: {DONE}\n\n", text("small"));
     let gzipped = gzip(body.as_bytes());
     let (one, two) = gzipped.split_at(20);
     provider.reply(Reply::stream().header("content-encoding", "gzip").chunk(one).chunk(two));
@@ -303,7 +296,7 @@ async fn a_compressed_bomb_is_cut_off() {
 #[tokio::test]
 async fn an_endless_line_is_cut_off() {
     let provider = Provider::start().await;
-    provider.reply(Reply::stream().chunk("data: ").flood([b'a'; 65536], 100_000));
+    provider.reply(Reply::stream().chunk("data: ").flood(vec![b'a'; 65536], 100_000));
     let fault =
         ask(&provider.url()).settings(|settings| settings.limits.max_message_bytes = 1 << 20).fault().await;
     assert_eq!(fault.category, Category::TooLarge, "{fault}");
@@ -335,8 +328,8 @@ async fn a_refused_key_is_never_shown() {
     assert!(fault.message.contains("***"), "{fault}");
 
     // In the middle of a stream, too.
-    let event = format!("{{\"error\":{{\"message\":\"key hunter2hunter2 was revoked\",\"code\":401}}}}");
-    provider.reply(Reply::sse([delta("a").as_str(), &event]));
+    let event = "{\"error\":{\"message\":\"key hunter2hunter2 was revoked\",\"code\":401}}";
+    provider.reply(Reply::sse([text("a").as_str(), event]));
     let asking = ask(&provider.url()).header("x-other", "Token hunter2hunter2");
     let fault = asking.fault().await;
     assert!(fault.message.contains("***"), "{fault}");
@@ -349,18 +342,47 @@ async fn an_error_says_how_long_to_wait_and_is_read_only_so_far() {
     let fault = ask(&provider.url()).fault().await;
     assert_eq!((fault.category, fault.retry_after_ms), (Category::RateLimit, Some(3000)));
 
-    provider.reply(Reply::status(500).flood([b'a'; 65536], 1_000_000));
+    provider.reply(Reply::status(500).flood(vec![b'a'; 65536], 1_000_000));
     let fault = ask(&provider.url()).fault().await;
     assert_eq!((fault.category, fault.status), (Category::Server, Some(500)));
     provider.request(1).await.closed().await;
 }
 
 #[tokio::test]
+async fn an_error_that_does_not_end_is_told_all_the_same() {
+    let provider = Provider::start().await;
+    provider.reply(Reply::json(503, "{\"error\":{\"message\":\"come back later\"}}").stall());
+    let asking = ask(&provider.url());
+    let mut stream = asking.start();
+    tokio::select! {
+        biased;
+        next = stream.next() => panic!("{next:?}"),
+        _ = provider.request(0) => {}
+    }
+    tokio::time::pause();
+    let fault = drain(&mut stream).await.fault.expect("a fault");
+    assert_eq!((fault.category, fault.status), (Category::Overloaded, Some(503)));
+}
+
+#[tokio::test]
+async fn connecting_has_its_own_limit_which_covers_tls() {
+    // Connections stand, but nobody answers the handshake.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asking = ask(&format!("https://{address}"));
+    let mut stream = asking.start();
+    tokio::time::pause();
+    let fault = drain(&mut stream).await.fault.expect("a fault");
+    assert_eq!(fault.category, Category::Timeout, "{fault}");
+    assert_eq!(fault.message, format!("no connection to {address} within 10000 ms"));
+}
+
+#[tokio::test]
 async fn a_broken_connection_is_told_after_what_had_come() {
     let provider = Provider::start().await;
     let endings = [
-        Reply::stream().event(&delta("a")).reset(),
-        Reply::stream().event(&delta("a")).bytes("ff\r\ndata: {").fin(),
+        Reply::stream().event(&text("a")).reset(),
+        Reply::stream().event(&text("a")).bytes("ff\r\ndata: {").fin(),
     ];
     for reply in endings {
         provider.reply(reply);
@@ -370,7 +392,7 @@ async fn a_broken_connection_is_told_after_what_had_come() {
         assert!(fault.message.contains("broke in the middle"), "{fault}");
     }
     // What had been said in full is an answer, however the connection ends.
-    provider.reply(Reply::sse([delta("a").as_str(), STOP]).fin());
+    provider.reply(Reply::sse([text("a").as_str(), STOP]).fin());
     let outcome = ask(&provider.url()).all().await;
     assert_eq!((outcome.stopped(), outcome.fault), (true, None));
 }
@@ -408,12 +430,16 @@ async fn what_cannot_be_called_is_refused_before_anything_is_sent() {
 }
 
 /// Lets the paused clock run to the end of the wait that the answer is in.
-async fn timed_out(asking: &Asking, stream: &mut DeltaStream) -> Fault {
+async fn timed_out(stream: &mut DeltaStream) -> Fault {
     tokio::time::pause();
-    let fault = drain(stream).await.fault.expect("a fault");
+    let fault = timed_out_paused(stream).await;
     tokio::time::resume();
+    fault
+}
+
+async fn timed_out_paused(stream: &mut DeltaStream) -> Fault {
+    let fault = drain(stream).await.fault.expect("a fault");
     assert_eq!(fault.category, Category::Timeout, "{fault}");
-    let _ = asking;
     fault
 }
 
@@ -430,7 +456,7 @@ async fn a_provider_that_says_nothing_at_all_times_out() {
             Some(Err(fault)) = stream.next() => panic!("{fault}"),
             _ = provider.request(seen) => {}
         }
-        let fault = timed_out(&asking, &mut stream).await;
+        let fault = timed_out(&mut stream).await;
         assert!(fault.message.contains("no event from 127.0.0.1"), "{fault}");
         assert!(fault.message.contains("within 300000 ms"), "{fault}");
         provider.request(seen).await.closed().await;
@@ -440,14 +466,14 @@ async fn a_provider_that_says_nothing_at_all_times_out() {
 #[tokio::test]
 async fn an_answer_that_goes_silent_times_out() {
     let provider = Provider::start().await;
-    provider.reply(Reply::stream().event(&delta("a")).stall());
+    provider.reply(Reply::stream().event(&text("a")).stall());
     let asking = ask(&provider.url());
     let mut stream = asking.start();
     until_text(&mut stream, "a").await;
     let started = tokio::time::Instant::now();
-    let fault = timed_out(&asking, &mut stream).await;
+    let fault = timed_out(&mut stream).await;
     assert!(fault.message.contains("no byte") && fault.message.contains("60000 ms"), "{fault}");
-    assert!(started.elapsed() >= Duration::from_secs(60));
+    assert!(started.elapsed() >= Duration::from_mins(1));
 }
 
 #[tokio::test]
@@ -455,7 +481,7 @@ async fn comments_keep_an_answer_alive_only_so_long() {
     let provider = Provider::start().await;
     let gate = Gate::new();
     let reply =
-        (0..10).fold(Reply::stream().event(&delta("a")), |reply, _| reply.wait(&gate).chunk(": ping\n\n"));
+        (0..10).fold(Reply::stream().event(&text("a")), |reply, _| reply.wait(&gate).chunk(": ping\n\n"));
     provider.reply(reply.stall());
     let asking = ask(&provider.url()).settings(|settings| settings.timeouts.event_ms = 90_000);
     let mut stream = asking.start();
@@ -468,24 +494,18 @@ async fn comments_keep_an_answer_alive_only_so_long() {
     assert!(fault.message.contains("no event for 90000 ms"), "{fault}");
 }
 
-async fn timed_out_paused(stream: &mut DeltaStream) -> Fault {
-    let fault = drain(stream).await.fault.expect("a fault");
-    assert_eq!(fault.category, Category::Timeout, "{fault}");
-    fault
-}
-
 #[tokio::test]
 async fn waits_rest_while_nobody_reads() {
     let provider = Provider::start().await;
     let gate = Gate::new();
-    provider.reply(Reply::stream().event(&delta("a")).wait(&gate).event(&delta("b")).event(STOP).event(DONE));
+    provider.reply(Reply::stream().event(&text("a")).wait(&gate).event(&text("b")).event(STOP).event(DONE));
     let asking = ask(&provider.url());
     let mut stream = asking.start();
     until_text(&mut stream, "a").await;
     // The wait is armed, then the client stops reading for an hour.
     assert!(futures_util::FutureExt::now_or_never(stream.next()).is_none());
     tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(3600)).await;
+    tokio::time::advance(Duration::from_hours(1)).await;
     tokio::time::resume();
     Stream::resume(Pin::as_mut(&mut stream));
     assert!(futures_util::FutureExt::now_or_never(stream.next()).is_none());
@@ -496,133 +516,11 @@ async fn waits_rest_while_nobody_reads() {
 #[tokio::test]
 async fn an_answer_that_has_stopped_does_not_wait_for_the_connection_to_end() {
     let provider = Provider::start().await;
-    provider.reply(Reply::stream().event(&delta("a")).event(STOP).event(DONE).stall());
+    provider.reply(Reply::stream().event(&text("a")).event(STOP).event(DONE).stall());
     let asking = ask(&provider.url());
     let mut stream = asking.start();
     until_text(&mut stream, "a").await;
     tokio::time::pause();
     let outcome = drain(&mut stream).await;
     assert_eq!((outcome.stopped(), outcome.fault), (true, None));
-}
-
-#[tokio::test]
-async fn plain_http_goes_through_the_proxy_of_the_environment() {
-    let proxy = Provider::start().await;
-    proxy.reply(Reply::sse([delta("hi").as_str(), STOP, DONE]));
-    let at = proxy.url().replace("http://", "http://me:hunter2@");
-    let outcome = ask("http://api.test/v1").env("http_proxy", &at).all().await;
-    assert_eq!(outcome.text(), "hi");
-    let request = proxy.request(0).await;
-    assert_eq!(request.target, "http://api.test/v1/chat/completions");
-    // me:hunter2
-    assert_eq!(request.header("proxy-authorization"), Some("Basic bWU6aHVudGVyMg=="));
-}
-
-#[tokio::test]
-async fn the_setting_is_the_proxy_above_all() {
-    let proxy = Provider::start().await;
-    proxy.reply(Reply::sse([delta("hi").as_str(), STOP, DONE]));
-    let url = proxy.url();
-    let asking = ask("http://api.test").env("HTTP_PROXY", "http://127.0.0.1:1").env("NO_PROXY", "*");
-    let outcome = asking.settings(|settings| settings.proxy = Some(url)).all().await;
-    assert_eq!(outcome.text(), "hi");
-}
-
-#[tokio::test]
-async fn loopback_and_excepted_hosts_are_reached_directly() {
-    let provider = Provider::start().await;
-    provider.reply(Reply::sse([delta("direct").as_str(), STOP, DONE]));
-    let outcome = ask(&provider.url()).env("ALL_PROXY", "http://127.0.0.1:1").all().await;
-    assert_eq!(outcome.text(), "direct");
-    let fault = ask("http://no-such-host.invalid").env("ALL_PROXY", "http://127.0.0.1:1").fault().await;
-    assert!(fault.message.contains("proxy 127.0.0.1:1"), "{fault}");
-    let asking = ask("http://no-such-host.invalid").env("ALL_PROXY", "http://127.0.0.1:1");
-    let fault = asking.env("NO_PROXY", ".invalid").fault().await;
-    assert!(!fault.message.contains("proxy"), "{fault}");
-}
-
-#[tokio::test]
-async fn a_proxy_that_wants_a_password_is_told_without_it() {
-    let proxy = Provider::start().await;
-    proxy.reply(Reply::raw("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n").fin());
-    let at = proxy.url().replace("http://", "http://me:hunter2@");
-    let fault = ask("https://api.test").env("HTTPS_PROXY", &at).fault().await;
-    assert_eq!(fault.category, Category::Network, "{fault}");
-    assert!(fault.message.contains("wants a user name and password"), "{fault}");
-    assert_eq!(proxy.request(0).await.target, "api.test:443");
-
-    let fault = ask("https://api.test").env("HTTPS_PROXY", "ftp://me:hunter2@x").fault().await;
-    assert!(fault.message.contains("HTTPS_PROXY"), "{fault}");
-}
-
-#[tokio::test]
-async fn an_unknown_authority_is_refused_with_a_hint_and_trusted_when_named() {
-    let authority = tls::Authority::new();
-    let provider = Provider::start_tls(authority.acceptor()).await;
-    let asking = ask(&provider.url());
-    let fault = asking.fault().await;
-    assert_eq!(fault.category, Category::Tls);
-    assert!(fault.message.contains("unknown authority"), "{fault}");
-    assert!(fault.hint.unwrap().contains("NODE_EXTRA_CA_CERTS"));
-    assert!(provider.requests().is_empty());
-
-    let path = authority.pem.path().to_str().unwrap();
-    for name in ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] {
-        provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
-        let outcome = ask(&provider.url()).env(name, path).all().await;
-        assert_eq!((outcome.text().as_str(), outcome.fault), ("safe", None), "{name}");
-    }
-    provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
-    let outcome =
-        ask(&provider.url()).settings(|settings| settings.extra_ca_files.push(path.into())).all().await;
-    assert_eq!(outcome.text(), "safe");
-    let folder = authority.pem.path().parent().unwrap().to_str().unwrap();
-    provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
-    assert_eq!(ask(&provider.url()).env("SSL_CERT_DIR", folder).all().await.text(), "safe");
-}
-
-#[tokio::test]
-async fn a_file_of_certificates_that_cannot_be_used_is_told_once() {
-    let authority = tls::Authority::new();
-    let provider = Provider::start_tls(authority.acceptor()).await;
-    let mut asking = ask(&provider.url()).env("NODE_EXTRA_CA_CERTS", "/does/not/exist.pem");
-    let path = authority.pem.path().to_path_buf();
-    asking.settings.extra_ca_files.push(path);
-    for wanted in [1, 0] {
-        provider.reply(Reply::sse([delta("safe").as_str(), STOP, DONE]));
-        let outcome = asking.all().await;
-        let warnings = outcome.deltas.iter().filter(|delta| matches!(delta, Delta::Warning(_))).count();
-        assert_eq!((outcome.text().as_str(), warnings), ("safe", wanted));
-    }
-}
-
-#[tokio::test]
-async fn tls_goes_through_connect_and_socks_proxies() {
-    let authority = tls::Authority::new();
-    let provider = Provider::start_tls(authority.acceptor()).await;
-    let path = authority.pem.path().to_str().unwrap();
-    for kind in [tunnel::Kind::Connect, tunnel::Kind::Socks5] {
-        let tunnel = Tunnel::start(kind, provider.address()).await;
-        provider.reply(Reply::sse([delta("through").as_str(), STOP, DONE]));
-        let asking =
-            ask("https://api.test").env("HTTPS_PROXY", &tunnel.url()).env("NODE_EXTRA_CA_CERTS", path);
-        let outcome = asking.all().await;
-        assert_eq!((outcome.text().as_str(), outcome.fault), ("through", None));
-        assert_eq!(tunnel.targets(), ["api.test:443"]);
-    }
-    let sent: Vec<_> = provider.requests().into_iter().map(|request| request.target).collect();
-    assert_eq!(sent, ["/chat/completions", "/chat/completions"]);
-}
-
-#[tokio::test]
-async fn a_certificate_for_another_name_is_refused() {
-    let authority = tls::Authority::new();
-    let provider = Provider::start_tls(authority.acceptor()).await;
-    let tunnel = Tunnel::start(tunnel::Kind::Connect, provider.address()).await;
-    let path = authority.pem.path().to_str().unwrap();
-    let asking = ask("https://other.test").env("HTTPS_PROXY", &tunnel.url()).env("NODE_EXTRA_CA_CERTS", path);
-    let fault = asking.fault().await;
-    assert_eq!(fault.category, Category::Tls);
-    assert!(fault.message.contains("another name"), "{fault}");
-    assert!(provider.requests().is_empty());
 }

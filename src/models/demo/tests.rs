@@ -1,3 +1,5 @@
+//! The built-in conversation and the scripts, delta by delta; nothing here waits for a real clock.
+
 use std::sync::Arc;
 
 use futures_util::{FutureExt as _, StreamExt as _};

@@ -14,10 +14,11 @@ use url::Url;
 use super::redact::Redactor;
 use super::retry_after;
 use crate::accounts::Credential;
+use crate::models::fault::clean::clean;
 use crate::models::frames::Frames;
 use crate::models::transport::{Transport, faults};
 use crate::models::wires::{self, Auth, Decoder, HttpRequest, Wire};
-use crate::models::{Call, Fault};
+use crate::models::{Call, Fault, fault};
 
 /// Bytes of an error answer that are read.
 const ERROR_LIMIT: usize = 64 << 10;
@@ -78,7 +79,7 @@ async fn run(transport: Arc<Transport>, call: Call) -> Result<Opened, Fault> {
 }
 
 async fn attempt(transport: Arc<Transport>, call: Call, redactor: Redactor) -> Result<Opened, Fault> {
-    let wire = wires::wire(&call.model.wire).ok_or_else(|| faults::unknown_wire(&call.model.wire))?;
+    let wire = wires::wire(&call.model.wire).ok_or_else(|| fault::unknown_wire(&call.model.wire))?;
     let request = wire.encode(&call.request, &call.model);
     let url = parse_url(&request.url)?;
     let headers = headers(&call, &request)?;
@@ -195,11 +196,11 @@ async fn check(
         None | Some("") => Ok(response),
         Some(media_type) if media_type.eq_ignore_ascii_case("text/event-stream") => Ok(response),
         Some(media_type) => {
-            let media_type: String = media_type.chars().filter(|char| !char.is_control()).take(80).collect();
+            let media_type: String = clean(media_type).to_lowercase().chars().take(80).collect();
             let body = redactor.bytes(start_of(response).await);
-            let text = String::from_utf8_lossy(&body);
-            let excerpt = title(&text).or_else(|| start(&text));
-            Err(faults::not_a_stream(url, status.as_u16(), &media_type.to_lowercase(), excerpt.as_deref()))
+            // Of a page, the title is what is left.
+            let excerpt = excerpt(&String::from_utf8_lossy(&body));
+            Err(faults::not_a_stream(url, status.as_u16(), &media_type, excerpt.as_deref()))
         }
     }
 }
@@ -221,40 +222,15 @@ async fn start_of(mut response: reqwest::Response) -> Vec<u8> {
     body
 }
 
-/// The title of an HTML page, in one line.
-fn title(text: &str) -> Option<String> {
-    // Lower case in ASCII keeps every position.
-    let lower = text.to_ascii_lowercase();
-    let open = lower.find("<title")?;
-    let from = open + lower.get(open..)?.find('>')? + 1;
-    let to = from + lower.get(from..)?.find("</title")?;
-    line(text.get(from..to)?)
-}
-
-/// The start of what is no HTML page.
-fn start(text: &str) -> Option<String> {
-    if text.trim_start().starts_with('<') { None } else { line(text) }
-}
-
-fn line(text: &str) -> Option<String> {
-    let words: Vec<&str> = text.split_whitespace().take(40).collect();
-    let line: String = words.join(" ").chars().filter(|char| !char.is_control()).take(160).collect();
+/// The start of a body, in one line; the title where it is a page.
+fn excerpt(body: &str) -> Option<String> {
+    let line: String = clean(body).chars().take(160).collect();
     (!line.is_empty()).then_some(line)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_page_is_told_by_its_title() {
-        assert_eq!(title("<html><TITLE lang=x>Sign\n in </title>").as_deref(), Some("Sign in"));
-        for none in ["", "<title", "<title>", "<title></title>", "</title><title>"] {
-            assert_eq!(title(none), None, "{none}");
-        }
-        assert_eq!(start("{\"error\":\n 1}").as_deref(), Some("{\"error\": 1}"));
-        assert_eq!(start(" <html>"), None);
-    }
 
     #[test]
     fn only_http_urls_without_credentials_are_called() {

@@ -5,13 +5,15 @@ use std::error::Error as StdError;
 
 use url::Url;
 
+use crate::models::fault::clean::clean;
 use crate::models::{Category, Fault};
 
 /// What to do when a certificate is not trusted.
 const TRUST_HINT: &str = "if a proxy or the provider uses its own certificate authority, add its PEM file to the setting extraCaFiles or name it in NODE_EXTRA_CA_CERTS or SSL_CERT_FILE";
 
+/// With the hint of its category.
 fn fault(category: Category, message: String) -> Fault {
-    Fault { category, status: None, code: None, message, hint: None, retry_after_ms: None }
+    Fault::new(category, message)
 }
 
 fn hinted(category: Category, message: String, hint: &str) -> Fault {
@@ -25,15 +27,6 @@ pub(crate) fn authority(url: &Url) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
-}
-
-/// The model names a wire that does not exist.
-pub(crate) fn unknown_wire(wire: &str) -> Fault {
-    hinted(
-        Category::InvalidRequest,
-        format!("unknown wire api {wire:?}"),
-        "correct \"api\" in models.json; docs/providers.md lists the wire apis",
-    )
 }
 
 /// The model's base URL cannot be called.
@@ -228,7 +221,7 @@ fn tls_fault(host: &str, via: &str, error: &rustls::Error) -> Fault {
             rustls::CertificateError::NotValidForName
             | rustls::CertificateError::NotValidForNameContext { .. },
         ) => "its certificate is for another name".to_owned(),
-        other => other.to_string(),
+        other => clean(&other.to_string()),
     };
     let message = format!("no secure connection to {host}{via}: {cause}");
     match error {
@@ -265,7 +258,11 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
 }
 
 fn chain(error: &reqwest::Error) -> Vec<String> {
-    causes(error).map(|cause| cause.to_string().to_lowercase()).collect()
+    // The client's own errors name whole URLs.
+    causes(error)
+        .filter(|cause| !cause.is::<reqwest::Error>())
+        .map(|cause| clean(&cause.to_string()).to_lowercase())
+        .collect()
 }
 
 fn innermost(error: &reqwest::Error) -> String {

@@ -6,9 +6,8 @@
 mod body;
 mod chunk;
 mod compat;
-mod stream;
-
 mod messages;
+mod stream;
 
 use self::chunk::ErrorBody;
 use self::compat::{Affinity, Compat};
@@ -19,6 +18,9 @@ use crate::models::{Fault, fault};
 
 /// Fields in which servers send thinking, and take it back. A signature that is one of these names the field.
 const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_text"];
+
+/// Tool calls that one answer may have.
+const MAX_TOOL_CALLS: usize = 1000;
 
 /// The wire `openai-completions`.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +72,9 @@ fn headers(request: &Request, model: &Model, compat: &Compat<'_>) -> Vec<(&'stat
     let session: String = request.session.chars().filter(char::is_ascii_graphic).take(256).collect();
     if compat.send_affinity && request.cache != CacheRetention::None && !session.is_empty() {
         let names: &[&'static str] = match compat.affinity {
-            Affinity::OpenAi => &["session_id", "x-client-request-id", "x-session-affinity"],
-            Affinity::OpenAiNoSession => &["x-client-request-id", "x-session-affinity"],
-            Affinity::OpenRouter => &["x-session-id"],
+            Affinity::Full => &["session_id", "x-client-request-id", "x-session-affinity"],
+            Affinity::NoSession => &["x-client-request-id", "x-session-affinity"],
+            Affinity::Routed => &["x-session-id"],
         };
         headers.extend(names.iter().map(|name| (*name, session.clone())));
     }

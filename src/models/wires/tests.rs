@@ -4,6 +4,11 @@ use super::*;
 use crate::catalog::{Cost, Thinking};
 use crate::models::frames::Frames;
 
+extern crate self as aside;
+
+#[path = "../../../tests/fuzz/checks.rs"]
+mod checks;
+
 /// A model that can do everything, at the given provider.
 pub(crate) fn model(provider: &str, base_url: &str) -> Model {
     Model {
@@ -31,7 +36,7 @@ pub(crate) fn frames<'a>(framing: Framing, pieces: impl IntoIterator<Item = &'a 
     for piece in pieces {
         cutter.push(piece, &mut out).unwrap();
     }
-    cutter.finish(&mut out).unwrap();
+    cutter.finish(&mut out);
     out
 }
 
@@ -53,4 +58,41 @@ fn wires_are_found_by_their_name() {
         assert_eq!(wire(known.id()).map(Wire::id), Some(known.id()));
     }
     assert!(wire("no-such-wire").is_none());
+}
+
+/// The corpus of the fuzz targets, which need a nightly compiler, holds on stable as well.
+mod fuzz {
+    use super::checks;
+
+    #[expect(clippy::disallowed_methods, reason = "tests read their own fixtures")]
+    fn replay(target: &str, check: fn(&[u8])) {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+        let mut count = 0;
+        for entry in std::fs::read_dir(root).unwrap() {
+            let path = entry.unwrap().path();
+            let data = std::fs::read(&path).unwrap();
+            // Every start of a file is a case too.
+            for end in 0..=data.len().min(3000) {
+                check(&data[..end]);
+            }
+            check(&data);
+            count += 1;
+        }
+        assert!(count >= 3, "the corpus of {target} is missing");
+    }
+
+    #[test]
+    fn frames_hold() {
+        replay("sse", checks::sse);
+    }
+
+    #[test]
+    fn answers_hold() {
+        replay("completions", checks::completions);
+    }
+
+    #[test]
+    fn arguments_hold() {
+        replay("partial_json", checks::partial_json);
+    }
 }

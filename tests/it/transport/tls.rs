@@ -24,13 +24,12 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let names = vec!["127.0.0.1".to_owned(), "api.test".to_owned()];
         let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
             .unwrap();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let folder = tempfile::tempdir().unwrap();
         let mut pem = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
         // An unusable neighbour must not spoil the file.
@@ -39,7 +38,15 @@ impl Authority {
         Self { pem, _folder: folder, config: Arc::new(config) }
     }
 
+    /// Speaks HTTP/1.1.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config))
+        self.acceptor_for(b"http/1.1")
+    }
+
+    /// Speaks nothing but this protocol.
+    pub(crate) fn acceptor_for(&self, protocol: &[u8]) -> TlsAcceptor {
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = vec![protocol.to_vec()];
+        TlsAcceptor::from(Arc::new(config))
     }
 }

@@ -25,18 +25,29 @@ pub(super) struct Chunk<'a> {
     pub(super) object: Text<'a>,
     #[serde(default, borrow)]
     pub(super) choices: First<'a>,
-    #[serde(default)]
-    pub(super) usage: Option<Counts>,
-    #[serde(default)]
-    pub(super) x_groq: Option<Groq>,
+    // Rare and large: read when they are there, so that ordinary chunks stay small to move.
+    #[serde(default, borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    x_groq: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Groq {
-    #[serde(default)]
-    pub(super) usage: Option<Counts>,
+impl Chunk<'_> {
+    /// Token counts, wherever they stand.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        #[derive(Deserialize)]
+        struct Groq {
+            #[serde(default)]
+            usage: Option<Counts>,
+        }
+        let read = |raw: &RawValue| serde_json::from_str::<Option<Counts>>(raw.get()).ok().flatten();
+        let in_choice = || self.choices.0.as_ref().and_then(|choice| choice.usage);
+        let in_groq = || serde_json::from_str::<Option<Groq>>(self.x_groq?.get()).ok()??.usage;
+        let counts = self.usage.or_else(in_choice).and_then(read).or_else(in_groq)?;
+        Some(counts.usage())
+    }
 }
 
 #[derive(Deserialize)]
@@ -50,8 +61,8 @@ pub(super) struct Choice<'a> {
     pub(super) message: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub(super) finish_reason: Text<'a>,
-    #[serde(default)]
-    pub(super) usage: Option<Counts>,
+    #[serde(default, borrow)]
+    usage: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
@@ -71,7 +82,26 @@ pub(super) struct Delta<'a> {
     #[serde(default, borrow)]
     pub(super) reasoning_details: Option<&'a RawValue>,
     #[serde(default, borrow)]
-    pub(super) tool_calls: Option<Vec<Option<ToolCall<'a>>>>,
+    pub(super) tool_calls: Calls<'a>,
+}
+
+/// What is known of one structured piece of thinking; there may be more to it.
+#[derive(Deserialize)]
+pub(super) struct DetailPiece<'a> {
+    #[serde(default, borrow)]
+    pub(super) r#type: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) text: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) summary: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) signature: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) id: Text<'a>,
+    #[serde(default, borrow)]
+    pub(super) format: Text<'a>,
+    #[serde(default)]
+    pub(super) index: Number,
 }
 
 #[derive(Deserialize)]
@@ -164,31 +194,15 @@ impl<'de: 'a, 'a> Visitor<'de> for TextVisitor<'a> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        #[derive(Deserialize)]
-        struct Part<'p> {
-            #[serde(default, borrow)]
-            text: PlainText<'p>,
-        }
         let mut all = String::new();
-        while let Some(part) = seq.next_element::<Option<Part<'_>>>()? {
-            all.push_str(&part.map(|part| part.text.0).unwrap_or_default());
+        while let Some(part) = seq.next_element::<&RawValue>()? {
+            match serde_json::from_str::<Value>(part.get()) {
+                Ok(Value::String(text)) => all.push_str(&text),
+                Ok(part) => all.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default()),
+                Err(error) => return Err(A::Error::custom(error)),
+            }
         }
         Ok(Text(Cow::Owned(all)))
-    }
-}
-
-/// A string or nothing. Parts do not nest.
-#[derive(Default)]
-struct PlainText<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for PlainText<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        if !raw.starts_with('"') {
-            return Ok(Self::default());
-        }
-        let text = serde_json::from_str::<Text<'_>>(raw);
-        text.map(|text| Self(text.0)).map_err(D::Error::custom)
     }
 }
 
@@ -258,6 +272,36 @@ impl<'de> Deserialize<'de> for Float {
     }
 }
 
+/// Pieces of tool calls: as many as an answer may have calls, so that a list of nothing cannot fill the memory.
+#[derive(Default)]
+pub(super) struct Calls<'a>(pub(super) Vec<ToolCall<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Calls<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CallsVisitor<'a>(PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for CallsVisitor<'a> {
+            type Value = Calls<'a>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of tool calls")
+            }
+            fn visit_unit<E: Error>(self) -> Result<Calls<'a>, E> {
+                Ok(Calls::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Calls<'a>, A::Error> {
+                let mut calls = Vec::new();
+                while let Some(call) = seq.next_element::<Option<ToolCall<'a>>>()? {
+                    calls.extend(call);
+                    if calls.len() > super::MAX_TOOL_CALLS {
+                        while seq.next_element::<IgnoredAny>()?.is_some() {}
+                    }
+                }
+                Ok(Calls(calls))
+            }
+        }
+        deserializer.deserialize_any(CallsVisitor(PhantomData))
+    }
+}
+
 /// The choice with index 0, without a list being made of them.
 #[derive(Default)]
 pub(super) struct First<'a>(pub(super) Option<Choice<'a>>);
@@ -276,7 +320,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<First<'a>, A::Error> {
                 let mut first = None;
                 while let Some(choice) = seq.next_element::<Option<Choice<'a>>>()? {
-                    first = first.or(choice.filter(|choice| choice.index.0.unwrap_or(0) == 0));
+                    if first.is_none() && choice.as_ref().is_some_and(|choice| choice.index.0.unwrap_or(0) == 0) {
+                        first = choice;
+                    }
                 }
                 Ok(First(first))
             }
@@ -287,7 +333,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
 
 /// Token counts under all the names they have.
 #[derive(Deserialize)]
-pub(super) struct Counts {
+struct Counts {
     #[serde(default)]
     prompt_tokens: Number,
     #[serde(default)]
@@ -328,7 +374,7 @@ struct CompletionDetails {
 }
 
 impl Counts {
-    pub(super) fn usage(&self) -> Usage {
+    fn usage(&self) -> Usage {
         let prompt = self.prompt_tokens.0.unwrap_or(0);
         let completion = self.completion_tokens.0.unwrap_or(0);
         let details = self.prompt_tokens_details.as_ref();
@@ -395,12 +441,12 @@ impl ErrorBody {
     fn read(&mut self, error: &Value) {
         let code = error.get("code").or_else(|| error.get("status_code"));
         let named = |name: &str| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        self.code = named("code")
+        named("code")
             .filter(|code| code.parse::<u16>().is_err())
             .or_else(|| named("type"))
             .or_else(|| named("status"))
             .unwrap_or_default()
-            .to_owned();
+            .clone_into(&mut self.code);
         self.status = [code, error.get("status_code"), error.get("status")]
             .into_iter()
             .flatten()

@@ -31,9 +31,9 @@ pub(super) enum ThinkingFormat {
 /// Which headers keep a conversation on one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Affinity {
-    OpenAi,
-    OpenAiNoSession,
-    OpenRouter,
+    Full,
+    NoSession,
+    Routed,
 }
 
 /// Everything that differs.
@@ -170,9 +170,9 @@ impl<'a> Compat<'a> {
             cache_markers: gateway_anthropic,
             send_affinity: host == Host::OpenRouter,
             affinity: match host {
-                Host::OpenRouter => Affinity::OpenRouter,
-                Host::OpenCode => Affinity::OpenAiNoSession,
-                _ => Affinity::OpenAi,
+                Host::OpenRouter => Affinity::Routed,
+                Host::OpenCode => Affinity::NoSession,
+                _ => Affinity::Full,
             },
             long_cache: !matches!(
                 host,
@@ -233,9 +233,9 @@ impl<'a> Compat<'a> {
             _ => self.thinking_format,
         };
         self.affinity = match word("sessionAffinityFormat") {
-            Some("openai") => Affinity::OpenAi,
-            Some("openai-nosession") => Affinity::OpenAiNoSession,
-            Some("openrouter") => Affinity::OpenRouter,
+            Some("openai") => Affinity::Full,
+            Some("openai-nosession") => Affinity::NoSession,
+            Some("openrouter") => Affinity::Routed,
             _ => self.affinity,
         };
         if let Some(value) = explicit.get("cacheControlFormat") {

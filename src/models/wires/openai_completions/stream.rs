@@ -9,17 +9,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::chunk::{Choice, Chunk, Delta as Piece, ErrorBody, ToolCall};
+use super::chunk::{Choice, Chunk, Delta as Piece, DetailPiece, ErrorBody, ToolCall};
 use super::super::{Decoder, Frame};
+use super::MAX_TOOL_CALLS;
 use crate::models::handoff::fnv;
 use crate::models::{Delta, Fault, StopReason, fault, json};
 
-const MAX_TOOL_CALLS: usize = 1000;
 /// Bytes that are kept until they can be passed on: arguments of a call without a name, reasoning details.
-const MAX_KEPT: usize = 32 << 20;
+const MAX_KEPT: usize = 16 << 20;
+/// Bytes of an error that are worth reading.
+const MAX_ERROR: usize = 1 << 20;
 const MAX_WARNINGS: u32 = 10;
 
 /// The decoder of this wire.
+#[expect(clippy::struct_excessive_bools, reason = "each remembers another thing that happened")]
 pub(super) struct Stream {
     /// Whether the server tells why an answer ended.
     has_finish_reason: bool,
@@ -90,10 +93,10 @@ impl Decoder for Stream {
             return self.end(out);
         }
         if frame.event == "error" {
-            return Err(broken_off(data));
+            return self.fail(data);
         }
         match serde_json::from_str::<Option<Chunk<'_>>>(data) {
-            Ok(chunk) => self.take(chunk, data, out),
+            Ok(chunk) => self.take(chunk.as_ref(), data, out),
             Err(_) => self.take_damaged(data, out),
         }
     }
@@ -134,7 +137,7 @@ impl Stream {
     fn take_damaged(&mut self, data: &str, out: &mut Vec<Delta>) -> Result<(), Fault> {
         let repaired = json::repair(data);
         if let Ok(chunk) = serde_json::from_str::<Option<Chunk<'_>>>(&repaired) {
-            return self.take(chunk, &repaired, out);
+            return self.take(chunk.as_ref(), &repaired, out);
         }
         // Some servers forget the blank lines between events.
         if data.contains('\n') {
@@ -148,24 +151,19 @@ impl Stream {
         Ok(())
     }
 
-    fn take(&mut self, chunk: Option<Chunk<'_>>, data: &str, out: &mut Vec<Delta>) -> Result<(), Fault> {
+    fn take(&mut self, chunk: Option<&Chunk<'_>>, data: &str, out: &mut Vec<Delta>) -> Result<(), Fault> {
         // Some servers send null as a sign of life.
         let Some(chunk) = chunk else { return Ok(()) };
-        let choice = chunk.choices.0;
-        let in_choice = choice.as_ref().and_then(|choice| choice.error);
+        let choice = chunk.choices.0.as_ref();
+        let in_choice = choice.and_then(|choice| choice.error);
         if is_error(chunk.error) || (chunk.object.0 == "error" && choice.is_none()) {
-            return Err(broken_off(data));
+            return self.fail(data);
         }
         if let Some(error) = in_choice.filter(|error| is_error(Some(error))) {
-            return Err(broken_off(error.get()));
+            return self.fail(error.get());
         }
         self.identify(&chunk.id.0, &chunk.model.0, out);
-        let usage = chunk
-            .usage
-            .as_ref()
-            .or(choice.as_ref().and_then(|choice| choice.usage.as_ref()))
-            .or(chunk.x_groq.as_ref().and_then(|groq| groq.usage.as_ref()))
-            .map(|counts| Delta::Usage(counts.usage()));
+        let usage = chunk.usage().map(Delta::Usage);
         if let Some(choice) = choice {
             self.choose(choice, out)?;
         }
@@ -181,34 +179,31 @@ impl Stream {
             self.seed = fnv(id.as_bytes());
         }
         self.told_model |= model.is_some();
-        if id.is_some() || model.is_some() {
+        if !self.stopped && (id.is_some() || model.is_some()) {
             out.push(Delta::Response { id, model });
         }
     }
 
-    fn choose(&mut self, choice: Choice<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
-        let finish = choice.finish_reason.0;
+    fn choose(&mut self, choice: &Choice<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
+        let finish = &*choice.finish_reason.0;
         if self.stopped {
-            // The reason is often repeated; anything else would come too late.
-            if choice.delta.is_some_and(|piece| !piece.content.0.is_empty() || piece.tool_calls.is_some_and(|calls| !calls.is_empty())) {
-                self.warn(out, "the provider went on after the end of its answer; the rest was left out");
-            }
+            // The reason is often repeated. Anything else would come too late.
             return Ok(());
         }
-        match (choice.delta, choice.message) {
+        match (&choice.delta, choice.message) {
             (Some(piece), _) => self.piece(piece, out)?,
             (None, Some(message)) => {
                 if let Ok(piece) = Piece::deserialize(message) {
-                    self.piece(piece, out)?;
+                    self.piece(&piece, out)?;
                 }
             }
             (None, None) => {}
         }
-        if finish.is_empty() { Ok(()) } else { self.stop(Some(&finish), out) }
+        if finish.is_empty() { Ok(()) } else { self.stop(Some(finish), out) }
     }
 
-    fn piece(&mut self, piece: Piece<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
-        self.think(&piece, out)?;
+    fn piece(&mut self, piece: &Piece<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
+        self.think(piece, out)?;
         for text in [&piece.content.0, &piece.refusal.0] {
             if !text.is_empty() {
                 self.spoke = true;
@@ -217,12 +212,12 @@ impl Stream {
                     None => self.new_block(),
                 };
                 self.text = Some(block);
-                out.push(Delta::Text { block, text: text.clone().into_owned() });
+                out.push(Delta::Text { block, text: text.to_string() });
             }
         }
         self.refused |= !piece.refusal.0.is_empty();
-        for call in piece.tool_calls.into_iter().flatten().flatten() {
-            self.call(&call, out)?;
+        for call in &piece.tool_calls.0 {
+            self.call(call, out)?;
         }
         Ok(())
     }
@@ -258,7 +253,7 @@ impl Stream {
         match said {
             Some((field, text)) => {
                 thinking.field.get_or_insert(field);
-                out.push(Delta::Thinking { block: thinking.block, text: text.clone().into_owned() });
+                out.push(Delta::Thinking { block: thinking.block, text: text.to_string() });
             }
             // Some say it only in the structured form.
             None if !joined.is_empty() => {
@@ -278,9 +273,9 @@ impl Stream {
             return Ok(());
         }
         self.spoke = true;
-        let at = match self.find_call(piece.index.0, id, name, &text) {
-            Some(at) => at,
-            None => {
+        let at = if let Some(at) = self.find_call(piece.index.0, id, name, &text) {
+            at
+        } else {
                 if self.calls.len() >= MAX_TOOL_CALLS {
                     return Err(fault::answer_too_large("tool calls", MAX_TOOL_CALLS));
                 }
@@ -295,7 +290,6 @@ impl Stream {
                     shape: Shape::default(),
                 });
                 self.calls.len() - 1
-            }
         };
         let seed = self.seed;
         let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
@@ -396,9 +390,21 @@ impl Stream {
         Ok(())
     }
 
+    /// The server says that something went wrong. That does not touch an answer that is complete.
+    fn fail(&self, data: &str) -> Result<(), Fault> {
+        if self.stopped {
+            return Ok(());
+        }
+        let error = if data.len() > MAX_ERROR { None } else { ErrorBody::of(data) };
+        Err(match error {
+            Some(error) => fault::broken_off(error.status, &error.code, &error.text),
+            None => fault::broken_off(None, "", data),
+        })
+    }
+
     fn warn(&mut self, out: &mut Vec<Delta>, text: &str) {
         self.warnings += 1;
-        if self.warnings <= MAX_WARNINGS {
+        if !self.stopped && self.warnings <= MAX_WARNINGS {
             out.push(Delta::Warning(text.to_owned()));
         }
     }
@@ -450,6 +456,16 @@ impl Shape {
 impl Thinking {
     /// Takes streamed details; `joined` gets what they say in words.
     fn add(&mut self, details: &RawValue, joined: &mut String) {
+        // Most often it is one more piece of the last one.
+        if let Ok([piece]) = serde_json::from_str::<[DetailPiece<'_>; 1]>(details.get())
+            && let Some(last) = self.details.last_mut()
+            && last.is_continued_by(&piece)
+        {
+            let text = if last.kind == "reasoning.text" { &piece.text.0 } else { &piece.summary.0 };
+            last.text.push_str(text);
+            joined.push_str(text);
+            return;
+        }
         let list = serde_json::from_str::<Vec<Map<String, Value>>>(details.get())
             .or_else(|_| serde_json::from_str(&json::repair(details.get())));
         for mut fields in list.unwrap_or_default() {
@@ -497,6 +513,20 @@ impl Thinking {
 }
 
 impl Detail {
+    /// Whether `piece` has nothing to add but text.
+    fn is_continued_by(&self, piece: &DetailPiece<'_>) -> bool {
+        let same = |name: &str, said: &str| {
+            said.is_empty() || self.fields.get(name).and_then(Value::as_str) == Some(said)
+        };
+        word(&self.kind).is_some()
+            && self.kind == piece.r#type.0
+            && piece.signature.0.is_empty()
+            && self.fields.get("signature").is_none_or(is_blank)
+            && self.fields.get("index").and_then(Value::as_u64) == piece.index.0
+            && same("id", &piece.id.0)
+            && same("format", &piece.format.0)
+    }
+
     /// Whether a further detail is the next piece of this one: same kind and place, and not signed yet.
     fn continues(&self, kind: &str, fields: &Map<String, Value>) -> bool {
         let same = |name: &str| match (self.fields.get(name), fields.get(name)) {
@@ -524,11 +554,4 @@ fn is_blank(value: &Value) -> bool {
 /// Whether the field `error` says that there is one.
 fn is_error(error: Option<&RawValue>) -> bool {
     error.is_some_and(|error| !matches!(error.get(), "null" | "false" | "\"\"" | "{}" | "[]"))
-}
-
-fn broken_off(data: &str) -> Fault {
-    match ErrorBody::of(data) {
-        Some(error) => fault::broken_off(error.status, &error.code, &error.text),
-        None => fault::broken_off(None, "", data),
-    }
 }

@@ -1,0 +1,403 @@
+//! Between the engine's types and the contract's. Nothing else.
+
+use crate::accounts::{Source, Status};
+use crate::catalog::{Listed, Model, Provider};
+use crate::engine::store::format::{kind_name, mode_name};
+use crate::engine::{
+    Event, EventBody, Failure, FailureKind, Field, Item, ItemBody, ItemStatus, PermissionOptionKind, PromptOutcome,
+    Question, QuestionBody, SessionId, SessionInfo, SessionState, SessionSummary, Severity, Storage, TurnEnd,
+};
+use crate::models::{Category, Content, Usage};
+use crate::settings::Diagnostic;
+use crate::tools::FieldKind;
+use crate::doors::peer::RpcError;
+use aside_protocol as wire;
+
+/// An event.
+pub fn event(session: &SessionId, epoch: u64, event: &Event) -> wire::Event {
+    wire::Event {
+        session_id: session.to_string(),
+        epoch,
+        seq: event.seq,
+        from_seq: (event.from_seq != event.seq).then_some(event.from_seq),
+        body: event_body(session, &event.body),
+    }
+}
+
+fn event_body(session: &SessionId, body: &EventBody) -> wire::EventBody {
+    match body {
+        EventBody::TurnStarted { turn, request, idempotency } => wire::EventBody::TurnStarted {
+            turn_id: turn.to_string(),
+            request_id: request.as_deref().map(str::to_owned),
+            idempotency_id: idempotency.as_deref().map(str::to_owned),
+        },
+        EventBody::ItemStarted(started) => wire::EventBody::ItemStarted { item: item(started) },
+        EventBody::Delta { item, field: Field::Text, text } => {
+            wire::EventBody::Delta { item_id: item.to_string(), text: text.clone() }
+        }
+        EventBody::Delta { item, field: Field::Arguments, text } => {
+            wire::EventBody::ArgumentsDelta { item_id: item.to_string(), text: text.clone() }
+        }
+        EventBody::ItemUpdated(updated) => wire::EventBody::ItemUpdated { item: item(updated) },
+        EventBody::ItemCompleted(completed) => wire::EventBody::ItemCompleted { item: item(completed) },
+        EventBody::ItemWithdrawn(id) => wire::EventBody::ItemWithdrawn { item_id: id.to_string() },
+        EventBody::QuestionAsked(asked) => wire::EventBody::QuestionAsked { question: question(session, asked) },
+        EventBody::QuestionResolved { question, outcome } => wire::EventBody::QuestionResolved {
+            question_id: question.to_string(),
+            outcome: (*outcome).to_owned(),
+        },
+        EventBody::UsageChanged { usage: used, cost, context_tokens, context_window } => {
+            wire::EventBody::UsageChanged {
+                usage: usage(used),
+                cost: money(*cost),
+                context_tokens: *context_tokens,
+                context_window: *context_window,
+            }
+        }
+        EventBody::Stalled { since_ms, waiting_for, gives_up_in_ms } => wire::EventBody::Stalled {
+            since_ms: *since_ms,
+            waiting_for: (*waiting_for).to_owned(),
+            gives_up_in_ms: *gives_up_in_ms,
+        },
+        EventBody::StateChanged(state) => wire::EventBody::StateChanged { state: session_state(*state) },
+        EventBody::SessionChanged(changed) => wire::EventBody::SessionChanged { session: info(changed) },
+        EventBody::TurnEnded { turn, end } => wire::EventBody::TurnEnded {
+            turn_id: turn.to_string(),
+            stop_reason: stop_reason(end),
+            error: turn_error(end),
+        },
+    }
+}
+
+/// An item.
+pub fn item(item: &Item) -> wire::Item {
+    wire::Item {
+        id: item.id.to_string(),
+        turn_id: item.turn.map(|turn| turn.to_string()),
+        status: match item.status {
+            ItemStatus::InProgress => wire::ItemStatus::InProgress,
+            ItemStatus::Completed => wire::ItemStatus::Completed,
+            ItemStatus::Failed => wire::ItemStatus::Failed,
+            ItemStatus::Cancelled => wire::ItemStatus::Cancelled,
+            ItemStatus::Withdrawn => wire::ItemStatus::Withdrawn,
+        },
+        text: item.text.clone(),
+        created_at_ms: item.created_at_ms,
+        body: item_body(&item.body),
+    }
+}
+
+fn item_body(body: &ItemBody) -> wire::ItemBody {
+    match body {
+        ItemBody::User { content } => wire::ItemBody::UserMessage { content: content.iter().map(shown).collect() },
+        ItemBody::Text { origin, .. } => {
+            wire::ItemBody::AssistantText { model: format!("{}/{}", origin.provider, origin.model) }
+        }
+        ItemBody::Thinking { redacted, .. } => wire::ItemBody::Thinking { redacted: redacted.is_some() },
+        ItemBody::ToolCall(call) => wire::ItemBody::ToolCall {
+            name: call.name.clone(),
+            title: call.title.clone(),
+            kind: kind_name(call.kind).into(),
+            arguments: serde_json::from_str(&call.arguments).ok(),
+            locations: Vec::new(),
+        },
+        ItemBody::Notice { severity, hint } => wire::ItemBody::Notice {
+            severity: match severity {
+                Severity::Info => wire::Severity::Info,
+                Severity::Warning => wire::Severity::Warning,
+                Severity::Error => wire::Severity::Error,
+            },
+            hint: hint.clone(),
+        },
+    }
+}
+
+/// A piece of a prompt as it is shown: a picture's bytes stay here.
+fn shown(content: &Content) -> wire::ContentBlock {
+    match content {
+        Content::Text(text) => wire::ContentBlock::Text { text: text.to_string() },
+        Content::Image { mime_type, .. } => {
+            wire::ContentBlock::Image { data: String::new(), mime_type: mime_type.to_string(), uri: None }
+        }
+    }
+}
+
+/// A question.
+pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuestion {
+    match &question.body {
+        QuestionBody::Permission { item, tool, title, detail, options } => wire::PendingQuestion::Permission {
+            request: wire::RequestPermissionParams {
+                session_id: session.to_string(),
+                question_id: question.id.to_string(),
+                item_id: item.to_string(),
+                tool: tool.clone(),
+                title: title.clone(),
+                detail: detail.clone(),
+                locations: Vec::new(),
+                options: options
+                    .iter()
+                    .map(|option| wire::PermissionOption {
+                        id: option.id.to_owned(),
+                        label: option.label.clone(),
+                        kind: match option.kind {
+                            PermissionOptionKind::AllowOnce => wire::PermissionOptionKind::AllowOnce,
+                            PermissionOptionKind::AllowSession => wire::PermissionOptionKind::AllowSession,
+                            PermissionOptionKind::RejectOnce => wire::PermissionOptionKind::RejectOnce,
+                        },
+                    })
+                    .collect(),
+            },
+        },
+        QuestionBody::Form(form) => wire::PendingQuestion::Form {
+            request: wire::PromptUserParams {
+                session_id: Some(session.to_string()),
+                question_id: question.id.to_string(),
+                message: form.message.clone(),
+                fields: form
+                    .fields
+                    .iter()
+                    .map(|field| wire::FormField {
+                        name: field.name.clone(),
+                        label: field.label.clone(),
+                        kind: match field.kind {
+                            FieldKind::Text => wire::FieldKind::Text,
+                            FieldKind::Secret => wire::FieldKind::Secret,
+                            FieldKind::Choice => wire::FieldKind::Choice,
+                            FieldKind::Boolean => wire::FieldKind::Boolean,
+                        },
+                        choices: field.choices.clone(),
+                        required: field.required,
+                    })
+                    .collect(),
+            },
+        },
+    }
+}
+
+/// A session.
+pub fn info(info: &SessionInfo) -> wire::SessionInfo {
+    wire::SessionInfo {
+        session_id: info.session.to_string(),
+        title: info.title.clone(),
+        cwd: info.cwd.clone(),
+        model: info.model.clone(),
+        thinking: info.thinking.map(|level| level.to_string()),
+        permission_mode: mode_name(info.permission_mode).into(),
+        state: session_state(info.state),
+        storage: match info.storage {
+            Storage::Disk => wire::Storage::Disk,
+            Storage::Memory => wire::Storage::Memory,
+        },
+        read_only: info.read_only,
+        epoch: info.epoch,
+        seq: info.seq,
+        created_at_ms: info.created_at_ms,
+        updated_at_ms: info.updated_at_ms,
+        usage: usage(&info.usage),
+    }
+}
+
+fn session_state(state: SessionState) -> wire::SessionState {
+    match state {
+        SessionState::Idle => wire::SessionState::Idle,
+        SessionState::Running => wire::SessionState::Running,
+        SessionState::Waiting => wire::SessionState::Waiting,
+    }
+}
+
+/// A session in a list.
+pub fn summary(summary: &SessionSummary) -> wire::SessionSummary {
+    wire::SessionSummary {
+        session_id: summary.session.to_string(),
+        title: summary.title.clone(),
+        cwd: summary.cwd.clone(),
+        updated_at_ms: summary.updated_at_ms,
+        open: summary.open,
+    }
+}
+
+fn usage(usage: &Usage) -> wire::Usage {
+    wire::Usage {
+        input_tokens: usage.input,
+        output_tokens: usage.output,
+        cache_read_tokens: usage.cache_read,
+        cache_write_tokens: usage.cache_write,
+        reasoning_tokens: usage.reasoning,
+    }
+}
+
+fn money(amount: Option<f64>) -> Option<wire::Money> {
+    amount.map(|amount| wire::Money { amount, currency: "USD".to_owned() })
+}
+
+/// Why a turn ended.
+pub fn stop_reason(end: &TurnEnd) -> wire::StopReason {
+    match end {
+        TurnEnd::EndTurn => wire::StopReason::EndTurn,
+        TurnEnd::MaxTokens => wire::StopReason::MaxTokens,
+        TurnEnd::Refusal => wire::StopReason::Refusal,
+        TurnEnd::Cancelled => wire::StopReason::Cancelled,
+        TurnEnd::Failed(_) => wire::StopReason::Error,
+        TurnEnd::Interrupted => wire::StopReason::Interrupted,
+    }
+}
+
+/// Why a turn failed, where it did.
+pub fn turn_error(end: &TurnEnd) -> Option<wire::TurnError> {
+    let TurnEnd::Failed(failure) = end else { return None };
+    Some(wire::TurnError {
+        kind: error_kind(failure.kind),
+        message: failure.message.clone(),
+        hint: failure.hint.clone(),
+        status: failure.status,
+        code: failure.code.clone(),
+        retry_after_ms: failure.retry_after_ms,
+    })
+}
+
+/// The answer to a prompt.
+pub fn prompt_result(outcome: &PromptOutcome) -> wire::PromptResult {
+    wire::PromptResult {
+        stop_reason: stop_reason(&outcome.end),
+        text: outcome.text.clone(),
+        usage: usage(&outcome.usage),
+        cost: money(outcome.cost),
+        session_id: outcome.session.to_string(),
+        turn_id: outcome.turn.to_string(),
+        model: outcome.model.clone(),
+        error: turn_error(&outcome.end),
+        warnings: outcome.warnings.clone(),
+    }
+}
+
+/// The error of a request that never became a turn.
+pub fn rpc_error(failure: &Failure) -> RpcError {
+    let kind = error_kind(failure.kind);
+    let code = match failure.kind {
+        FailureKind::InvalidParams => wire::INVALID_PARAMS,
+        FailureKind::Internal | FailureKind::TooLarge | FailureKind::TooManyCalls | FailureKind::Provider(_) => {
+            wire::INTERNAL_ERROR
+        }
+        FailureKind::AuthRequired => wire::AUTH_REQUIRED,
+        FailureKind::Overloaded => wire::OVERLOADED,
+        FailureKind::NotFound => wire::NOT_FOUND,
+        FailureKind::Busy => wire::BUSY,
+        FailureKind::Storage => wire::STORAGE,
+        FailureKind::ShuttingDown => wire::SHUTTING_DOWN,
+        FailureKind::Cancelled => wire::CANCELLED,
+    };
+    RpcError {
+        code,
+        message: failure.message.clone(),
+        data: wire::ErrorData {
+            kind,
+            hint: failure.hint.clone(),
+            path: failure.path.clone(),
+            retry_after_ms: failure.retry_after_ms,
+        },
+    }
+}
+
+fn error_kind(kind: FailureKind) -> wire::ErrorKind {
+    match kind {
+        FailureKind::InvalidParams => wire::ErrorKind::InvalidParams,
+        FailureKind::Internal => wire::ErrorKind::Internal,
+        FailureKind::AuthRequired => wire::ErrorKind::AuthRequired,
+        FailureKind::Overloaded => wire::ErrorKind::Overloaded,
+        FailureKind::NotFound => wire::ErrorKind::NotFound,
+        FailureKind::Busy => wire::ErrorKind::Busy,
+        FailureKind::Storage => wire::ErrorKind::Storage,
+        FailureKind::ShuttingDown => wire::ErrorKind::ShuttingDown,
+        FailureKind::Cancelled => wire::ErrorKind::Cancelled,
+        FailureKind::TooLarge => wire::ErrorKind::TooLarge,
+        FailureKind::TooManyCalls => wire::ErrorKind::TooManyCalls,
+        FailureKind::Provider(category) => match category {
+            Category::ContextOverflow => wire::ErrorKind::ContextOverflow,
+            Category::Authentication => wire::ErrorKind::AuthRequired,
+            Category::Permission => wire::ErrorKind::PermissionDenied,
+            Category::NotFound => wire::ErrorKind::NotFound,
+            Category::PaymentRequired => wire::ErrorKind::PaymentRequired,
+            Category::RateLimit => wire::ErrorKind::RateLimited,
+            Category::Overloaded => wire::ErrorKind::Overloaded,
+            Category::InvalidRequest => wire::ErrorKind::ProviderRejected,
+            Category::Server | Category::Other => wire::ErrorKind::ProviderFailed,
+            Category::Timeout => wire::ErrorKind::Timeout,
+            Category::Network => wire::ErrorKind::Network,
+            Category::Tls => wire::ErrorKind::Tls,
+            Category::Dns => wire::ErrorKind::Dns,
+            Category::Protocol => wire::ErrorKind::Protocol,
+            Category::TooLarge => wire::ErrorKind::TooLarge,
+        },
+    }
+}
+
+/// A problem in one of the user's files.
+pub fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
+    wire::Diagnostic {
+        path: diagnostic.path.display().to_string(),
+        line: diagnostic.line,
+        column: diagnostic.column,
+        message: diagnostic.message.clone(),
+    }
+}
+
+/// A provider in a list.
+pub fn provider_info(provider: &Provider, status: &Status) -> wire::ProviderInfo {
+    let available = !provider.needs_key || status.configured;
+    let source = match &status.source {
+        Source::Missing => None,
+        Source::NotNeeded => Some(wire::CredentialSource::NotNeeded),
+        Source::Stored => Some(wire::CredentialSource::AuthFile),
+        Source::Environment(_) => Some(wire::CredentialSource::Environment),
+        Source::ModelsJson | Source::ModelsJsonCommand => Some(wire::CredentialSource::ModelsFile),
+    };
+    wire::ProviderInfo {
+        id: provider.id.to_string(),
+        name: provider.name.to_string(),
+        available,
+        reason: (!available).then(|| missing_key(provider)),
+        source,
+        key_variables: provider.key_variables.iter().map(ToString::to_string).collect(),
+        default_model: provider.default_model.as_deref().map(str::to_owned),
+        login_methods: if provider.needs_key { vec![wire::LoginMethod::ApiKey] } else { Vec::new() },
+    }
+}
+
+/// Why a provider's models cannot be prompted now.
+pub fn missing_key(provider: &Provider) -> String {
+    match provider.key_variables.first() {
+        Some(variable) => format!("no key: set {variable}, or put one into auth.json"),
+        None => "no key: put one into auth.json or models.json".to_owned(),
+    }
+}
+
+/// A model in a list. `reason` is why it cannot be prompted now.
+pub fn model_info(model: &Listed<'_>, reason: Option<String>) -> wire::ModelInfo {
+    let cost = model.cost();
+    let mut input = vec!["text".to_owned()];
+    if model.takes_images() {
+        input.push("image".to_owned());
+    }
+    wire::ModelInfo {
+        provider: model.provider().to_owned(),
+        id: model.id().to_owned(),
+        name: model.name().to_owned(),
+        context_window: model.context_window(),
+        max_output: model.max_output(),
+        cost: wire::ModelCost {
+            input: cost.input,
+            output: cost.output,
+            cache_read: cost.cache_read,
+            cache_write: cost.cache_write,
+        },
+        thinking_levels: model.thinking_levels().iter().map(ToString::to_string).collect(),
+        input,
+        available: reason.is_none(),
+        reason,
+    }
+}
+
+/// `provider/id`.
+pub fn model_name(model: &Model) -> String {
+    format!("{}/{}", model.provider, model.id)
+}

@@ -1,0 +1,247 @@
+//! The life of one connection: what starts it, what its messages do, and the five ways in which it ends.
+//!
+//! End of input drains a script's requests and cancels an editor's; a signal, a broken output and the death of
+//! the client's process cancel; each then has a second to settle. Nothing outlives that second.
+
+use std::io::{Read, Write};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonrpsee::MethodResponse;
+use jsonrpsee::core::server::MethodCallback;
+use jsonrpsee::types::{Id, Params};
+use jsonrpsee::{Extensions, RpcModule};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+
+use super::handlers::{self, Call, Chosen, Context, unknown_method};
+use super::project::{Native, question_of};
+use crate::doors::peer::requests::Requests;
+use crate::doors::peer::writer::{Direct, Sink, Writer, sink};
+use crate::doors::peer::{self, Incoming, Request};
+use crate::engine::{Client, Engine, Handle, Op, QuestionAnswer, World};
+use crate::system::System;
+use crate::system::os::{self, Signals};
+
+/// Messages between the sessions and the writer.
+const OUTPUTS: usize = 128;
+/// Turns are cancelled, settled and saved within this time.
+const SETTLE: Duration = Duration::from_millis(700);
+/// What is left to write is written within this time more.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// The two ends of a connection.
+pub struct Streams<I, O> {
+    pub input: I,
+    pub output: O,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The input ended, or `shutdown` or `exit` was sent.
+    Closed,
+    /// The client does not read any more, or is dead.
+    ClientGone,
+    /// A signal, by its number.
+    Signal(i32),
+}
+
+/// What ends a connection from outside: the process's own signals, or nothing in a test.
+pub enum Watch {
+    /// Signals, the parent, and a standard output whose reader is gone.
+    Process(Signals),
+    /// Only the streams themselves.
+    Streams,
+}
+
+/// Serves one connection until it ends.
+pub async fn serve<I, O>(system: System, streams: Streams<I, O>, watch: Watch) -> std::io::Result<Ended>
+where
+    I: Read + Send + 'static,
+    O: Write + Send + 'static,
+{
+    let cwd = system.working_dir.display().to_string();
+    let world = Arc::new(World::new(system, Client::default()));
+    let (requests, abandoned) = Requests::new(world.settings.limits.max_open_requests);
+    let (sink, direct) = sink();
+    let (outputs_in, outputs) = mpsc::channel(OUTPUTS);
+    let (replies_in, replies) = mpsc::unbounded_channel();
+    let (engine, handle) = Engine::new(Arc::clone(&world), outputs_in, replies_in);
+    let max = world.settings.limits.max_message_bytes;
+    let incoming = peer::read(streams.input, max, &requests, &sink)?;
+    let writer = Writer {
+        projection: Native,
+        requests: Arc::clone(&requests),
+        sink: sink.clone(),
+        direct,
+        replies,
+        outputs,
+        abandoned,
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(engine.run());
+    let mut writing = tokio::task::JoinSet::new();
+    writing.spawn(writer.run(streams.output));
+    let context = Context {
+        engine: handle.clone(),
+        sink: sink.clone(),
+        world,
+        cwd,
+        initialized: false,
+        client_process: None,
+        shutdown: None,
+    };
+    let mut dispatcher = Dispatcher { context, module: handlers::module() };
+    let ended = dispatcher.run(incoming, &requests, watch).await;
+    settle(&handle, &sink, dispatcher.context.shutdown.take()).await;
+    // A client that does not read keeps the writer from ending; it has had its time.
+    let _ = tokio::time::timeout(FLUSH, writing.join_next()).await;
+    Ok(ended)
+}
+
+/// Cancels and saves everything, then answers `shutdown`, if that was it, as the last message of all.
+async fn settle(engine: &Handle, sink: &Sink, shutdown: Option<crate::engine::Ticket>) {
+    let (done, settled) = oneshot::channel();
+    engine.send(Op::Shutdown { done });
+    // Either all is settled, or the time is over and the process ends all the same.
+    let _ = tokio::time::timeout(SETTLE, settled).await;
+    if let Some(ticket) = shutdown {
+        sink.send(Direct::Answer { ticket, answer: Ok(b"{}".to_vec()) });
+    }
+    sink.send(Direct::Finish);
+}
+
+struct Dispatcher {
+    context: Context,
+    module: RpcModule<()>,
+}
+
+impl Dispatcher {
+    async fn run(&mut self, mut incoming: mpsc::Receiver<Incoming>, requests: &Arc<Requests>, watch: Watch) -> Ended {
+        let broken = self.context.sink.broken().clone();
+        let mut signals = match watch {
+            Watch::Process(signals) => Some(signals),
+            Watch::Streams => None,
+        };
+        let mut open = true;
+        loop {
+            tokio::select! {
+                biased;
+                () = broken.cancelled() => return Ended::ClientGone,
+                ended = ended_by(signals.as_mut()) => return ended,
+                message = incoming.recv(), if open => match message {
+                    Some(message) => {
+                        if self.message(message) == Next::End {
+                            return Ended::Closed;
+                        }
+                        if let (Some(process), Some(signals)) = (self.context.client_process.take(), signals.as_mut()) {
+                            signals.watch_process(process);
+                        }
+                    }
+                    None => open = false,
+                },
+                // A script's pipe has ended: what it asked for is answered first, however long that takes.
+                () = requests.none_open(), if !open => return Ended::Closed,
+            }
+            if !open && self.context.initialized {
+                return Ended::Closed;
+            }
+        }
+    }
+
+    fn message(&mut self, message: Incoming) -> Next {
+        match message {
+            Incoming::Request(request) => self.request(request),
+            Incoming::Notification { method, params } => return self.notification(&method, params.as_deref()),
+            Incoming::Response { id, result } => {
+                if let Some((session, question)) = question_of(&id) {
+                    let answer = question_answer(result.as_deref());
+                    self.context.engine.send(Op::Answer { session, question, answer });
+                }
+            }
+        }
+        if self.context.shutdown.is_some() { Next::End } else { Next::GoOn }
+    }
+
+    fn request(&mut self, request: Request) {
+        let Request { ticket, method, params, cancel, in_batch } = request;
+        let Some(handler) = self.look_up(&method) else {
+            self.context.sink.send(Direct::Answer { ticket, answer: Err(unknown_method(&method)) });
+            return;
+        };
+        let call = Call { ticket, params, cancel, in_batch };
+        let context = &mut self.context;
+        // A panic drops the ticket, which answers the request with -32603.
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| handler(context, call)));
+        if let Ok(Err((ticket, error))) = result {
+            let answer = Err(handlers::rpc_error(&error));
+            self.context.sink.send(Direct::Answer { ticket, answer });
+        }
+    }
+
+    fn look_up(&self, method: &str) -> Option<handlers::Handler> {
+        let Some(MethodCallback::Sync(callback)) = self.module.method(method) else { return None };
+        let chosen = Chosen::default();
+        let mut extensions = Extensions::new();
+        extensions.insert(chosen.clone());
+        // The table's own answer is not used: ids and order are the peer's.
+        let _: MethodResponse = callback(Id::Null, Params::new(None), usize::MAX, extensions);
+        chosen.handler()
+    }
+
+    fn notification(&mut self, method: &str, params: Option<&RawValue>) -> Next {
+        match method {
+            "exit" => return Next::End,
+            "cancel" => {
+                let params = params.and_then(|params| serde_json::from_str::<aside_protocol::CancelParams>(params.get()).ok());
+                if let Some(params) = params {
+                    self.context.engine.send(Op::Cancel { ticket: None, session: params.session_id });
+                }
+            }
+            // Notifications are never answered, not even with an error.
+            _ => tracing::debug!(method = crate::engine::item::cut(method), "a notification was ignored"),
+        }
+        Next::GoOn
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+/// What the process's surroundings end the connection with.
+async fn ended_by(signals: Option<&mut Signals>) -> Ended {
+    match signals {
+        None => std::future::pending().await,
+        Some(signals) => match signals.next().await {
+            os::Event::Signal(number) => Ended::Signal(number),
+            os::Event::ClientGone => Ended::ClientGone,
+        },
+    }
+}
+
+/// Reads a client's answer to a question; what is not understood means that it was closed.
+fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
+    /// Either answer: the fields of one kind are missing in the other.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Either {
+        #[serde(default)]
+        option_id: Option<String>,
+        #[serde(default)]
+        reason: Option<String>,
+        #[serde(default)]
+        values: Option<std::collections::BTreeMap<String, String>>,
+    }
+    let either = result.and_then(|result| serde_json::from_str::<Either>(result.get()).ok());
+    match either {
+        Some(Either { option_id: Some(id), reason, .. }) => QuestionAnswer::Option { id, reason },
+        Some(Either { values: Some(values), .. }) => QuestionAnswer::Values(values),
+        _ => QuestionAnswer::Closed,
+    }
+}

@@ -1,0 +1,135 @@
+//! From the engine's messages to lines of the native protocol. Also used by the command line's `--json`.
+
+use std::io::Write as _;
+
+use super::convert;
+use crate::doors::peer::RpcError;
+use crate::doors::peer::writer::{Projection, append};
+use crate::engine::{
+    Answer, Event, EventBody, Failure, Field, OpenedContent, Output, OutputBody, Question, QuestionBody, QuestionId,
+    SessionId,
+};
+use aside_protocol as wire;
+
+/// The projection of the native door.
+#[derive(Default)]
+pub struct Native;
+
+impl Projection for Native {
+    fn output(&mut self, output: &Output, json: &mut Vec<u8>) {
+        match &output.body {
+            OutputBody::Event(event) => {
+                json.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":");
+                write_event(&output.session, output.epoch, event, json);
+                json.push(b'}');
+            }
+            OutputBody::Question(question) => ask(&output.session, question, json),
+            OutputBody::QuestionClosed(question) => {
+                json.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":");
+                append(json, &question_request_id(&output.session, *question));
+                json.extend_from_slice(b"}}");
+            }
+            // The peer takes answers out before.
+            OutputBody::Answer { .. } => {}
+        }
+    }
+
+    fn answer(&mut self, answer: &Answer, json: &mut Vec<u8>) {
+        match answer {
+            Answer::NewSession(info) => append(
+                json,
+                &wire::NewSessionResult { session_id: info.session.to_string(), session: convert::info(info) },
+            ),
+            Answer::Opened(opened) => {
+                let session = &opened.info.session;
+                let (events, snapshot) = match &opened.content {
+                    OpenedContent::Events(events) => {
+                        (Some(events.iter().map(|event| convert::event(session, opened.info.epoch, event)).collect()), None)
+                    }
+                    OpenedContent::Snapshot { items, omitted, turn, questions } => {
+                        let snapshot = wire::Snapshot {
+                            items: items.iter().map(|item| convert::item(item)).collect(),
+                            omitted: u32::try_from(*omitted).unwrap_or(u32::MAX),
+                            turn_id: turn.map(|turn| turn.to_string()),
+                            questions: questions.iter().map(|question| convert::question(session, question)).collect(),
+                            queue: Vec::new(),
+                        };
+                        (None, Some(snapshot))
+                    }
+                };
+                append(json, &wire::OpenSessionResult { session: convert::info(&opened.info), events, snapshot });
+            }
+            Answer::Configured { info, warnings } => append(
+                json,
+                &wire::ConfigureSessionResult { session: convert::info(info), warnings: warnings.clone() },
+            ),
+            Answer::Closed | Answer::ShutDown => json.extend_from_slice(b"{}"),
+            Answer::Prompt(outcome) => append(json, &convert::prompt_result(outcome)),
+            Answer::Cancelled { any } => append(json, &wire::CancelResult { cancelled: *any }),
+            Answer::Sessions { sessions, next_cursor } => append(
+                json,
+                &wire::ListSessionsResult {
+                    sessions: sessions.iter().map(convert::summary).collect(),
+                    next_cursor: next_cursor.clone(),
+                },
+            ),
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure) -> RpcError {
+        convert::rpc_error(failure)
+    }
+}
+
+/// Appends an event's params. Deltas, of which there are many, are written by hand.
+pub fn write_event(session: &SessionId, epoch: u64, event: &Event, json: &mut Vec<u8>) {
+    let EventBody::Delta { item, field, text } = &event.body else {
+        append(json, &convert::event(session, epoch, event));
+        return;
+    };
+    let kind = match field {
+        Field::Text => "delta",
+        Field::Arguments => "argumentsDelta",
+    };
+    // Writing to memory does not fail. A session's id needs no escape.
+    let _ = write!(json, "{{\"sessionId\":\"{session}\",\"epoch\":{epoch},\"seq\":{}", event.seq);
+    if event.from_seq != event.seq {
+        let _ = write!(json, ",\"fromSeq\":{}", event.from_seq);
+    }
+    let _ = write!(json, ",\"type\":\"{kind}\",\"itemId\":\"{item}\",\"text\":");
+    append(json, text);
+    json.push(b'}');
+}
+
+/// The id of the request that puts a question: what is needed to find it again is in the id itself.
+fn question_request_id(session: &SessionId, question: QuestionId) -> String {
+    format!("{session}/{question}")
+}
+
+/// The question that an answer with this id (JSON text) belongs to.
+pub fn question_of(id: &str) -> Option<(SessionId, QuestionId)> {
+    let id: String = serde_json::from_str(id).ok()?;
+    let (session, question) = id.split_once('/')?;
+    Some((SessionId::parse(session)?, QuestionId::parse(question)?))
+}
+
+fn ask(session: &SessionId, question: &Question, json: &mut Vec<u8>) {
+    json.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    append(json, &question_request_id(session, question.id));
+    match convert::question(session, question) {
+        wire::PendingQuestion::Permission { request } => {
+            json.extend_from_slice(b",\"method\":\"requestPermission\",\"params\":");
+            append(json, &request);
+        }
+        wire::PendingQuestion::Form { request } => {
+            json.extend_from_slice(b",\"method\":\"promptUser\",\"params\":");
+            append(json, &request);
+        }
+    }
+    json.push(b'}');
+}
+
+/// Whether a question is one of permission: its answer is read differently.
+pub fn is_permission(question: &QuestionBody) -> bool {
+    matches!(question, QuestionBody::Permission { .. })
+}

@@ -1,0 +1,201 @@
+//! What a session tells: its events, its questions, its answers. Every door translates these.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::item::{Failure, Item, ItemId, QuestionId, SessionId, TurnEnd, TurnId};
+use super::ticket::Ticket;
+use crate::models::Usage;
+
+/// One message of a session, in the order in which it must reach the client.
+#[derive(Debug)]
+pub struct Output {
+    pub session: SessionId,
+    pub epoch: u64,
+    pub body: OutputBody,
+}
+
+/// What a session sends.
+#[derive(Debug)]
+pub enum OutputBody {
+    Event(Event),
+    /// A question that the client is to answer.
+    Question(Arc<Question>),
+    /// A question that needs no answer any more.
+    QuestionClosed(QuestionId),
+    /// The answer to an operation: it stands exactly where it belongs among the events.
+    Answer { ticket: Ticket, answer: Result<Answer, Failure> },
+}
+
+/// Something that happened in a session.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The first of the events that this one stands for; equal to `seq` where it stands for itself.
+    pub from_seq: u64,
+    pub seq: u64,
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum EventBody {
+    TurnStarted { turn: TurnId, request: Option<Arc<str>>, idempotency: Option<Arc<str>> },
+    ItemStarted(Arc<Item>),
+    Delta { item: ItemId, field: Field, text: String },
+    ItemUpdated(Arc<Item>),
+    ItemCompleted(Arc<Item>),
+    ItemWithdrawn(ItemId),
+    QuestionAsked(Arc<Question>),
+    QuestionResolved { question: QuestionId, outcome: &'static str },
+    UsageChanged { usage: Usage, cost: Option<f64>, context_tokens: u64, context_window: u64 },
+    Stalled { since_ms: u64, waiting_for: &'static str, gives_up_in_ms: u64 },
+    StateChanged(SessionState),
+    SessionChanged(Box<SessionInfo>),
+    TurnEnded { turn: TurnId, end: TurnEnd },
+}
+
+/// Which text of an item a delta grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Text,
+    Arguments,
+}
+
+/// What a session is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    Idle,
+    Running,
+    Waiting,
+}
+
+/// What tools may do unasked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PermissionMode {
+    Plan,
+    #[default]
+    Ask,
+    AcceptEdits,
+    Full,
+}
+
+/// Where a session is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    Disk,
+    Memory,
+}
+
+/// A session without its content.
+#[derive(Clone, Debug)]
+pub struct SessionInfo {
+    pub session: SessionId,
+    pub title: Option<String>,
+    pub cwd: String,
+    /// `provider/id`.
+    pub model: Option<String>,
+    pub thinking: Option<crate::catalog::ThinkingLevel>,
+    pub permission_mode: PermissionMode,
+    pub state: SessionState,
+    pub storage: Storage,
+    pub read_only: bool,
+    pub epoch: u64,
+    pub seq: u64,
+    pub created_at_ms: u64,
+    pub updated_at_ms: u64,
+    pub usage: Usage,
+}
+
+/// A question for the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    pub id: QuestionId,
+    pub body: QuestionBody,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuestionBody {
+    /// May a tool do this?
+    Permission { item: ItemId, tool: String, title: String, detail: String, options: Vec<PermissionOption> },
+    /// A form.
+    Form(crate::tools::Form),
+}
+
+/// A possible answer to a permission question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PermissionOption {
+    pub id: &'static str,
+    pub label: String,
+    pub kind: PermissionOptionKind,
+}
+
+/// How long a permission holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PermissionOptionKind {
+    AllowOnce,
+    AllowSession,
+    RejectOnce,
+}
+
+/// What the client answered to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuestionAnswer {
+    /// The permission option taken.
+    Option { id: String, reason: Option<String> },
+    /// The form's values.
+    Values(BTreeMap<String, String>),
+    /// Closed, refused with an error, or not understood.
+    Closed,
+}
+
+/// The answer to an operation.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    NewSession(Box<SessionInfo>),
+    Opened(Box<Opened>),
+    Configured { info: Box<SessionInfo>, warnings: Vec<String> },
+    Closed,
+    Prompt(Box<PromptOutcome>),
+    Cancelled { any: bool },
+    Sessions { sessions: Vec<SessionSummary>, next_cursor: Option<String> },
+    ShutDown,
+}
+
+/// What `openSession` brings.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub info: SessionInfo,
+    pub content: OpenedContent,
+}
+
+/// The missed events, or everything.
+#[derive(Clone, Debug)]
+pub enum OpenedContent {
+    Events(Vec<Event>),
+    Snapshot { items: Vec<Arc<Item>>, omitted: usize, turn: Option<TurnId>, questions: Vec<Arc<Question>> },
+}
+
+/// How a prompt ended.
+#[derive(Clone, Debug)]
+pub struct PromptOutcome {
+    pub end: TurnEnd,
+    pub text: String,
+    pub usage: Usage,
+    /// US dollars, where the price is known.
+    pub cost: Option<f64>,
+    pub session: SessionId,
+    pub turn: TurnId,
+    pub model: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+/// A session in a list.
+#[derive(Clone, Debug)]
+pub struct SessionSummary {
+    pub session: SessionId,
+    pub title: Option<String>,
+    pub cwd: Option<String>,
+    pub updated_at_ms: u64,
+    pub open: bool,
+}

@@ -1,0 +1,294 @@
+//! The parts of a conversation as the engine keeps them.
+//!
+//! Not serialisable: `store/format.rs` has its own types for the file, and each door its own for its wire.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::models::{Content, Fault, Origin};
+
+macro_rules! numbered {
+    ($($(#[$meta:meta])* $name:ident($prefix:literal);)+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl $name {
+            /// Reads what `Display` writes.
+            pub fn parse(text: &str) -> Option<Self> {
+                let digits = text.strip_prefix($prefix)?;
+                digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok().map(Self))?
+            }
+        }
+    )+};
+}
+
+numbered! {
+    /// Stable within a conversation, across its epochs.
+    ItemId("i");
+    /// Stable within a conversation, across its epochs.
+    TurnId("t");
+    /// Stable within one loading of a conversation.
+    QuestionId("q");
+}
+
+/// A conversation's id: ten characters of base 32.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(Arc<str>);
+
+impl SessionId {
+    /// Takes `text` for an id when it could be one: it becomes part of a file name.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        fits.then(|| Self(text.into()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How far an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemStatus {
+    InProgress,
+    Completed,
+    Failed,
+    Cancelled,
+    Withdrawn,
+}
+
+/// A part of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    pub id: ItemId,
+    pub turn: Option<TurnId>,
+    /// Which model call of the conversation it came from: items of one call are one assistant message.
+    pub call: u32,
+    pub status: ItemStatus,
+    /// Milliseconds since the Unix epoch.
+    pub created_at_ms: u64,
+    /// The whole of it as plain text. Only ever appended to while the item is in progress.
+    pub text: String,
+    pub body: ItemBody,
+}
+
+/// What an item is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemBody {
+    /// What the person said.
+    User { content: Vec<Content> },
+    /// What the model said.
+    Text { origin: Origin, signature: Option<String> },
+    /// What the model thought; `redacted` is what only the provider can read.
+    Thinking { origin: Origin, signature: Option<String>, redacted: Option<String> },
+    /// A tool that the model called; `Item::text` is its result.
+    ToolCall(ToolCallItem),
+    /// Something that the server has to say.
+    Notice { severity: Severity, hint: Option<String> },
+}
+
+/// A tool call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolCallItem {
+    pub origin: Origin,
+    /// The provider's id.
+    pub call_id: String,
+    pub name: String,
+    /// The call in a few words.
+    pub title: String,
+    pub kind: crate::tools::ToolKind,
+    /// Raw JSON text, growing while the call streams.
+    pub arguments: String,
+    pub signature: Option<String>,
+}
+
+/// How serious a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// Why a turn ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TurnEnd {
+    EndTurn,
+    MaxTokens,
+    Refusal,
+    Cancelled,
+    Failed(Failure),
+    /// The process ended before the turn did.
+    Interrupted,
+}
+
+/// What an operation or a turn failed of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// What happened, to what: lower case, no period, no secret.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// JSON Pointer of the field that is wrong, for `InvalidParams`.
+    pub path: Option<String>,
+    /// A provider's HTTP status.
+    pub status: Option<u16>,
+    /// A provider's own code.
+    pub code: Option<String>,
+    /// Milliseconds after which to try again.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// The kind of a failure, to branch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    InvalidParams,
+    Internal,
+    AuthRequired,
+    Overloaded,
+    NotFound,
+    Busy,
+    Storage,
+    ShuttingDown,
+    Cancelled,
+    TooLarge,
+    TooManyCalls,
+    /// A provider's, by its category.
+    Provider(crate::models::Category),
+}
+
+impl Failure {
+    fn new(kind: FailureKind, message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: hint.map(str::to_owned),
+            path: None,
+            status: None,
+            code: None,
+            retry_after_ms: None,
+        }
+    }
+
+    /// A field of a request is wrong. `path` is a JSON Pointer.
+    pub fn invalid(path: &str, message: impl Into<String>) -> Self {
+        Self { path: Some(path.to_owned()), ..Self::new(FailureKind::InvalidParams, message, None) }
+    }
+
+    /// Aside itself failed.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Internal, message, Some("this is a bug of Aside; the conversation can go on"))
+    }
+
+    /// The session is at work.
+    pub fn busy(session: &SessionId) -> Self {
+        Self::new(
+            FailureKind::Busy,
+            format!("session {session} is answering another prompt"),
+            Some("wait for its turnEnded event, or cancel it"),
+        )
+    }
+
+    /// Another process has the session, or a newer version wrote it.
+    pub fn read_only(session: &SessionId, why: &str) -> Self {
+        Self::new(
+            FailureKind::Busy,
+            format!("session {session} cannot be written: {why}"),
+            Some("open it with readOnly, or begin a new session"),
+        )
+    }
+
+    /// No such session.
+    pub fn no_session(session: &str) -> Self {
+        Self::new(
+            FailureKind::NotFound,
+            format!("no session {}", cut(session)),
+            Some("listSessions names those that are kept"),
+        )
+    }
+
+    /// Something named in a request does not exist.
+    pub fn not_found(message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self::new(FailureKind::NotFound, message, hint)
+    }
+
+    /// A credential is missing.
+    pub fn auth(message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self::new(FailureKind::AuthRequired, message, hint)
+    }
+
+    /// A file or folder could not be used.
+    pub fn storage(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Storage, message, Some("free space or mend the folder; Aside tries again"))
+    }
+
+    /// The process is ending.
+    pub fn shutting_down() -> Self {
+        Self::new(FailureKind::ShuttingDown, "the server is ending", None)
+    }
+
+    /// More is waiting than fits.
+    pub fn overloaded(what: &str) -> Self {
+        Self {
+            retry_after_ms: Some(1_000),
+            ..Self::new(FailureKind::Overloaded, format!("too much is waiting: {what}"), Some("send it again later"))
+        }
+    }
+
+    /// An item grew beyond its limit.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(
+            FailureKind::TooLarge,
+            format!("an item of the answer grew beyond {limit} bytes"),
+            Some("raise limits.maxItemBytes in the settings if this is wanted"),
+        )
+    }
+
+    /// A prompt caused too many model calls.
+    pub fn too_many_calls(limit: u32) -> Self {
+        Self::new(
+            FailureKind::TooManyCalls,
+            format!("the prompt caused {limit} model calls without an end"),
+            Some("prompt again to let it go on, or raise limits.maxCallsPerTurn in the settings"),
+        )
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self {
+            kind: FailureKind::Provider(fault.category),
+            message: fault.message,
+            hint: fault.hint,
+            path: None,
+            status: fault.status,
+            code: fault.code,
+            retry_after_ms: fault.retry_after_ms,
+        }
+    }
+}
+
+/// At most 100 characters of what a client sent, for a message.
+pub fn cut(text: &str) -> String {
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

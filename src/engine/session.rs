@@ -1,0 +1,592 @@
+//! One session: a task that owns its transcript and serves everything about it in every state.
+//!
+//! A turn is a state machine inside this task (`turn.rs`), never an `await` in front of the mailbox. One
+//! `select!` serves the mailbox, the turn's own progress, the forms of running tools, and room in the outbound
+//! queue. It knows no JSON-RPC.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::event::{
+    Answer, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome, Question, QuestionAnswer,
+    QuestionBody, SessionInfo, SessionState, Storage,
+};
+use super::item::{
+    Failure, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd, TurnId,
+};
+use super::log::Log;
+use super::outbox::Outbox;
+use super::store::Durability;
+use super::store::format::Record;
+use super::store::load::Loaded;
+use super::ticket::Ticket;
+use super::transcript::Transcript;
+use super::turn::Turn;
+use super::{NewSession, Prompt, World};
+use crate::catalog::ThinkingLevel;
+use crate::models::Usage;
+use crate::tools::Ask;
+
+/// Finished prompts whose answers can be given again.
+const REMEMBERED_PROMPTS: usize = 64;
+/// How often a running turn saves its text and looks at the clock.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What a session is asked to do.
+pub(super) enum Command {
+    Prompt { ticket: Ticket, prompt: Box<Prompt>, cancel: CancellationToken },
+    Open { ticket: Ticket, after: Option<(u64, u64)>, limit: Option<usize> },
+    Configure { ticket: Ticket, changes: Changes },
+    Answer { question: QuestionId, answer: QuestionAnswer },
+    /// The client said who it is: later turns live in another world.
+    World(Arc<World>),
+    /// End all work, flush, and stop.
+    Close { ticket: Option<Ticket> },
+}
+
+/// Changes of how a session goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// A model pattern.
+    pub model: Option<String>,
+    /// A provider's id, where the pattern names none.
+    pub provider: Option<String>,
+    pub thinking: Option<ThinkingLevel>,
+    pub permission_mode: Option<PermissionMode>,
+}
+
+/// Why a question was put.
+pub(super) enum Asker {
+    /// A tool call waits for permission.
+    Permission(ItemId),
+    /// A tool wants a form filled in.
+    Tool(oneshot::Sender<Option<BTreeMap<String, String>>>),
+}
+
+/// The state of one session. Fields are shared with `turn.rs`, which is the other half of this type.
+pub(super) struct Session {
+    pub(super) world: Arc<World>,
+    pub(super) id: SessionId,
+    pub(super) transcript: Transcript,
+    pub(super) out: Outbox,
+    pub(super) log: Log,
+    mailbox: mpsc::Receiver<Command>,
+    pub(super) ask_sender: mpsc::Sender<Ask>,
+    asks: mpsc::Receiver<Ask>,
+    pub(super) questions: BTreeMap<QuestionId, (Arc<Question>, Asker)>,
+    next_question: u32,
+    pub(super) turn: Option<Turn>,
+    next_turn: u32,
+    pub(super) cwd: String,
+    pub(super) system: Option<String>,
+    pub(super) model: Option<Arc<crate::catalog::Model>>,
+    /// `provider/id` as stored, until it is looked up.
+    stored_model: Option<String>,
+    pub(super) thinking: Option<ThinkingLevel>,
+    pub(super) permission_mode: PermissionMode,
+    /// Tools that the person allowed until the session ends.
+    pub(super) allowed_tools: BTreeSet<String>,
+    read_only: Option<String>,
+    created_at_ms: u64,
+    updated_at_ms: u64,
+    usage: Usage,
+    finished: VecDeque<(Arc<str>, PromptOutcome)>,
+    closing: bool,
+}
+
+impl Session {
+    /// A new session.
+    pub(super) fn new(
+        world: Arc<World>,
+        id: SessionId,
+        new: NewSession,
+        mailbox: mpsc::Receiver<Command>,
+        outputs: mpsc::Sender<super::Output>,
+    ) -> Self {
+        let now = world.system.clock.now_ms();
+        let (ask_sender, asks) = mpsc::channel(16);
+        Self {
+            out: Outbox::new(id.clone(), 1, outputs),
+            log: Log::new(world.store.clone()),
+            transcript: Transcript::default(),
+            mailbox,
+            ask_sender,
+            asks,
+            questions: BTreeMap::new(),
+            next_question: 0,
+            turn: None,
+            next_turn: 1,
+            cwd: new.cwd,
+            system: new.system,
+            model: new.model,
+            stored_model: None,
+            thinking: new.thinking,
+            permission_mode: new.permission_mode,
+            allowed_tools: BTreeSet::new(),
+            read_only: None,
+            created_at_ms: now,
+            updated_at_ms: now,
+            usage: Usage::default(),
+            finished: VecDeque::new(),
+            closing: false,
+            world,
+            id,
+        }
+    }
+
+    /// A session read from its file, in a new epoch.
+    pub(super) fn loaded(
+        world: Arc<World>,
+        id: SessionId,
+        loaded: Loaded,
+        mailbox: mpsc::Receiver<Command>,
+        outputs: mpsc::Sender<super::Output>,
+    ) -> Self {
+        let new = NewSession {
+            cwd: loaded.cwd,
+            system: loaded.system,
+            thinking: loaded.thinking,
+            permission_mode: loaded.mode,
+            model: None,
+        };
+        let epoch = loaded.epoch + 1;
+        let mut session = Self::new(world, id.clone(), new, mailbox, outputs.clone());
+        session.out = Outbox::new(id, epoch, outputs);
+        session.log = Log::opened(session.world.store.clone(), loaded.file, loaded.torn);
+        session.transcript = Transcript::from_items(loaded.items);
+        session.stored_model = loaded.model;
+        session.next_turn = loaded.last_turn + 1;
+        session.created_at_ms = loaded.created_at_ms;
+        session.updated_at_ms = loaded.updated_at_ms;
+        session.usage = loaded.usage;
+        session.read_only = loaded.read_only;
+        if session.read_only.is_some() {
+            return session;
+        }
+        let now = session.world.system.clock.now_ms();
+        session.log.record(&Record::Epoch { n: epoch, at_ms: now }, Durability::Flushed);
+        if loaded.interrupted {
+            let turn = TurnId(loaded.last_turn);
+            let end = Record::end(turn, now, &TurnEnd::Interrupted, &Usage::default());
+            session.log.record(&end, Durability::Written);
+            session.notice(
+                Severity::Warning,
+                "the process ended while this was being answered".to_owned(),
+                Some("prompt again to go on; what had arrived is kept".to_owned()),
+            );
+        }
+        let lost = loaded.unreadable;
+        if lost > 0 {
+            session.notice(
+                Severity::Warning,
+                format!("{lost} damaged lines of this conversation's file were passed over"),
+                None,
+            );
+        }
+        session
+    }
+
+    /// Answers the operation that made the session; the first message of all.
+    pub(super) fn answer_new(&mut self, ticket: Ticket) {
+        let info = Box::new(self.info());
+        self.out.send(OutputBody::Answer { ticket, answer: Ok(Answer::NewSession(info)) });
+    }
+
+    /// Serves the session until it is closed. A panic fails the turn, not the session.
+    pub(super) async fn run(mut self) {
+        loop {
+            match AssertUnwindSafe(self.serve()).catch_unwind().await {
+                Ok(()) => return,
+                Err(_) => {
+                    tracing::error!(session = %self.id, "a turn panicked");
+                    self.finish_turn(TurnEnd::Failed(Failure::internal("the turn failed inside Aside")));
+                }
+            }
+        }
+    }
+
+    async fn serve(&mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            if self.closing && !self.out.is_waiting() {
+                self.log.settled().await;
+                return;
+            }
+            let reading = !self.out.is_full();
+            if let Some(turn) = &mut self.turn {
+                turn.rest(!reading);
+            }
+            let cancel = self.turn.as_ref().map(|turn| turn.cancel.clone());
+            tokio::select! {
+                biased;
+                () = cancelled(cancel.as_ref()) => self.finish_turn(TurnEnd::Cancelled),
+                command = self.mailbox.recv(), if !self.closing => match command {
+                    Some(command) => self.command(command),
+                    // The engine is gone.
+                    None => self.close(None),
+                },
+                permit = self.out.room() => self.out.flush(&self.transcript, permit),
+                Some(ask) = self.asks.recv() => self.ask_form(ask),
+                step = Turn::step(self.turn.as_mut(), reading) => self.turn_step(step),
+                _ = tick.tick(), if cancel.is_some() => self.tick(),
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Prompt { ticket, prompt, cancel } => self.prompt(ticket, *prompt, cancel),
+            Command::Open { ticket, after, limit } => {
+                let answer = Answer::Opened(Box::new(self.opened(after, limit)));
+                self.out.send(OutputBody::Answer { ticket, answer: Ok(answer) });
+            }
+            Command::Configure { ticket, changes } => {
+                let answer = self.configure(&changes).map(|warnings| Answer::Configured {
+                    info: Box::new(self.info()),
+                    warnings,
+                });
+                self.out.send(OutputBody::Answer { ticket, answer });
+            }
+            Command::Answer { question, answer } => self.answered(question, answer),
+            Command::World(world) => self.world = world,
+            Command::Close { ticket } => self.close(ticket),
+        }
+    }
+
+    fn close(&mut self, ticket: Option<Ticket>) {
+        if self.turn.is_some() {
+            self.finish_turn(TurnEnd::Cancelled);
+        }
+        if let Some(ticket) = ticket {
+            self.out.send(OutputBody::Answer { ticket, answer: Ok(Answer::Closed) });
+        }
+        self.closing = true;
+        self.mailbox.close();
+        // Whatever still waits in the mailbox is refused, so that nothing is left unanswered.
+        while let Ok(command) = self.mailbox.try_recv() {
+            let ticket = match command {
+                Command::Prompt { ticket, .. }
+                | Command::Open { ticket, .. }
+                | Command::Configure { ticket, .. } => ticket,
+                Command::Close { ticket } => {
+                    if let Some(ticket) = ticket {
+                        self.out.send(OutputBody::Answer { ticket, answer: Ok(Answer::Closed) });
+                    }
+                    continue;
+                }
+                Command::Answer { .. } | Command::World(_) => continue,
+            };
+            let failure = Failure::no_session(self.id.as_str());
+            self.out.send(OutputBody::Answer { ticket, answer: Err(failure) });
+        }
+    }
+
+    /// Everything about the session but its content.
+    pub(super) fn info(&self) -> SessionInfo {
+        let model = self.model.as_ref().map(|model| format!("{}/{}", model.provider, model.id));
+        SessionInfo {
+            session: self.id.clone(),
+            title: self.transcript.title(),
+            cwd: self.cwd.clone(),
+            model: model.or_else(|| self.stored_model.clone()),
+            thinking: self.thinking,
+            permission_mode: self.permission_mode,
+            state: self.state(),
+            storage: if self.read_only.is_some() { Storage::Disk } else { self.log.storage() },
+            read_only: self.read_only.is_some(),
+            epoch: self.out.epoch(),
+            seq: self.out.seq(),
+            created_at_ms: self.created_at_ms,
+            updated_at_ms: self.updated_at_ms,
+            usage: self.usage,
+        }
+    }
+
+    fn state(&self) -> SessionState {
+        match (&self.turn, self.questions.is_empty()) {
+            (None, _) => SessionState::Idle,
+            (Some(_), true) => SessionState::Running,
+            (Some(_), false) => SessionState::Waiting,
+        }
+    }
+
+    fn opened(&self, after: Option<(u64, u64)>, limit: Option<usize>) -> Opened {
+        let missed = after
+            .filter(|(epoch, _)| *epoch == self.out.epoch())
+            .and_then(|(_, seq)| self.out.since(&self.transcript, seq));
+        let content = match missed {
+            Some(events) => OpenedContent::Events(events),
+            None => {
+                let all = self.transcript.items();
+                let omitted = all.len() - limit.map_or(all.len(), |limit| limit.min(all.len()));
+                OpenedContent::Snapshot {
+                    items: all.get(omitted..).unwrap_or_default().to_vec(),
+                    omitted,
+                    turn: self.turn.as_ref().map(|turn| turn.id),
+                    questions: self.questions.values().map(|(question, _)| Arc::clone(question)).collect(),
+                }
+            }
+        };
+        Opened { info: self.info(), content }
+    }
+
+    /// Applies `changes`, all or none. Returns warnings for the person.
+    pub(super) fn configure(&mut self, changes: &Changes) -> Result<Vec<String>, Failure> {
+        let mut warnings = Vec::new();
+        let mut thinking = changes.thinking;
+        if changes.model.is_some() || changes.provider.is_some() {
+            let resolved =
+                self.world.find_model(changes.model.as_deref(), changes.provider.as_deref())?;
+            thinking = thinking.or(resolved.thinking);
+            warnings = resolved.warnings;
+            self.model = Some(resolved.model);
+        }
+        if thinking.is_some() {
+            self.thinking = thinking;
+        }
+        if let Some(mode) = changes.permission_mode {
+            if mode == PermissionMode::Full {
+                return Err(Failure::invalid(
+                    "/permissionMode",
+                    "the mode full needs a switch in the user's own settings, which this version does not have",
+                ));
+            }
+            self.permission_mode = mode;
+        }
+        if changes.model.is_some()
+            || changes.provider.is_some()
+            || thinking.is_some()
+            || changes.permission_mode.is_some()
+        {
+            let info = self.info();
+            let record = Record::config(info.model.as_deref(), info.thinking, info.permission_mode);
+            self.log.record(&record, Durability::Written);
+            self.out.event(EventBody::SessionChanged(Box::new(info)));
+        }
+        Ok(warnings)
+    }
+
+    fn prompt(&mut self, ticket: Ticket, prompt: Prompt, cancel: CancellationToken) {
+        if let Some(id) = &prompt.idempotency {
+            if let Some(turn) = self.turn.as_mut().filter(|turn| turn.idempotency.as_ref() == Some(id)) {
+                turn.tickets.push(ticket);
+                return;
+            }
+            if let Some((_, outcome)) = self.finished.iter().find(|(finished, _)| finished == id) {
+                let answer = Ok(Answer::Prompt(Box::new(outcome.clone())));
+                self.out.send(OutputBody::Answer { ticket, answer });
+                return;
+            }
+        }
+        let refused = match (&self.read_only, &self.turn) {
+            (Some(why), _) => Some(Failure::read_only(&self.id, why)),
+            (None, Some(_)) => Some(Failure::busy(&self.id)),
+            (None, None) => None,
+        };
+        let configured = match refused {
+            Some(failure) => Err(failure),
+            None => self.prepare(&prompt),
+        };
+        match configured {
+            Ok(warnings) => self.begin_turn(ticket, prompt, cancel, warnings),
+            Err(failure) => self.out.send(OutputBody::Answer { ticket, answer: Err(failure) }),
+        }
+    }
+
+    /// Makes sure of a model before a turn begins, so that a wrong name is an error of the request.
+    fn prepare(&mut self, prompt: &Prompt) -> Result<Vec<String>, Failure> {
+        let changes = Changes {
+            model: prompt.model.clone(),
+            provider: prompt.provider.clone(),
+            thinking: prompt.thinking,
+            permission_mode: None,
+        };
+        let warnings = self.configure(&changes)?;
+        if self.model.is_none() {
+            let stored = self.stored_model.clone();
+            let resolved = self.world.find_model(stored.as_deref(), None)?;
+            self.model = Some(resolved.model);
+        }
+        Ok(warnings)
+    }
+
+    fn begin_turn(&mut self, ticket: Ticket, prompt: Prompt, cancel: CancellationToken, warnings: Vec<String>) {
+        let now = self.world.system.clock.now_ms();
+        let id = TurnId(self.next_turn);
+        self.next_turn += 1;
+        self.updated_at_ms = now;
+        let info = self.info();
+        let unsaved = self.log.ensure(&info, self.system.as_deref(), &self.transcript).err();
+        self.out.event(EventBody::TurnStarted {
+            turn: id,
+            request: Some(Arc::clone(ticket.label())),
+            idempotency: prompt.idempotency.clone(),
+        });
+        let idempotency = prompt.idempotency.as_deref().map(str::to_owned);
+        self.log.record(&Record::Turn { id: id.0, at_ms: now, idempotency }, Durability::Written);
+        let item = self.transcript.push(Item {
+            id: self.transcript.next_id(),
+            turn: Some(id),
+            call: self.transcript.last_call(),
+            status: ItemStatus::Completed,
+            created_at_ms: now,
+            text: prompt.text(),
+            body: ItemBody::User { content: prompt.content.clone() },
+        });
+        let stored =
+            self.log.record_and_tell(&Record::item(&item, super::store::format::Text::Whole), Durability::Flushed);
+        self.turn = Some(Turn::new(id, vec![ticket], prompt, cancel, warnings, stored));
+        self.out.event(EventBody::StateChanged(SessionState::Running));
+        self.out.event(EventBody::ItemStarted(Arc::clone(&item)));
+        self.out.event(EventBody::ItemCompleted(item));
+        if let Some(failure) = unsaved {
+            self.notice(Severity::Warning, failure.message, failure.hint);
+        }
+    }
+
+    /// Ends the turn that runs, if any: settles its items and questions, tells and answers, in that order.
+    pub(super) fn finish_turn(&mut self, end: TurnEnd) {
+        let Some(mut turn) = self.turn.take() else { return };
+        // Closes the connection to the provider and ends the tools.
+        turn.stop();
+        let status = match &end {
+            TurnEnd::Failed(_) => ItemStatus::Failed,
+            TurnEnd::Cancelled | TurnEnd::Interrupted => ItemStatus::Cancelled,
+            TurnEnd::EndTurn | TurnEnd::MaxTokens | TurnEnd::Refusal => ItemStatus::Completed,
+        };
+        let open: Vec<ItemId> = self
+            .transcript
+            .items()
+            .iter()
+            .rev()
+            .take_while(|item| item.turn.is_none_or(|of| of == turn.id))
+            .filter(|item| item.status == ItemStatus::InProgress)
+            .map(|item| item.id)
+            .collect();
+        for item in open.into_iter().rev() {
+            self.complete_item(item, status);
+        }
+        for (id, (_, asker)) in std::mem::take(&mut self.questions) {
+            drop(asker);
+            self.out.send(OutputBody::QuestionClosed(id));
+            self.out.event(EventBody::QuestionResolved { question: id, outcome: "cancelled" });
+        }
+        self.usage.add(&turn.usage);
+        let now = self.world.system.clock.now_ms();
+        self.updated_at_ms = now;
+        self.log.record(&Record::end(turn.id, now, &end, &turn.usage), Durability::Flushed);
+        let outcome = PromptOutcome {
+            text: turn.answer_text(&self.transcript),
+            usage: turn.usage,
+            cost: turn.cost,
+            session: self.id.clone(),
+            turn: turn.id,
+            model: self.model.as_ref().map(|model| format!("{}/{}", model.provider, model.id)),
+            warnings: std::mem::take(&mut turn.warnings),
+            end: end.clone(),
+        };
+        self.out.event(EventBody::StateChanged(SessionState::Idle));
+        self.out.event(EventBody::TurnEnded { turn: turn.id, end });
+        if let Some(id) = turn.idempotency.take() {
+            if self.finished.len() == REMEMBERED_PROMPTS {
+                self.finished.pop_front();
+            }
+            self.finished.push_back((id, outcome.clone()));
+        }
+        for ticket in turn.tickets.drain(..) {
+            let answer = Ok(Answer::Prompt(Box::new(outcome.clone())));
+            self.out.send(OutputBody::Answer { ticket, answer });
+        }
+    }
+
+    /// Marks an item as whole and tells of it.
+    pub(super) fn complete_item(&mut self, id: ItemId, status: ItemStatus) {
+        if let Some(item) = self.transcript.update(id, |item| item.status = status) {
+            self.log.completed(&item, Durability::Written);
+            self.out.event(EventBody::ItemCompleted(item));
+        }
+    }
+
+    /// Adds something that the server has to say.
+    pub(super) fn notice(&mut self, severity: Severity, text: String, hint: Option<String>) {
+        let item = self.transcript.push(Item {
+            id: self.transcript.next_id(),
+            turn: self.turn.as_ref().map(|turn| turn.id),
+            call: self.transcript.last_call(),
+            status: ItemStatus::Completed,
+            created_at_ms: self.world.system.clock.now_ms(),
+            text,
+            body: ItemBody::Notice { severity, hint },
+        });
+        self.log.completed(&item, Durability::Written);
+        self.out.event(EventBody::ItemStarted(Arc::clone(&item)));
+        self.out.event(EventBody::ItemCompleted(item));
+    }
+
+    /// Puts a question to the client.
+    pub(super) fn ask(&mut self, body: QuestionBody, asker: Asker) {
+        self.next_question += 1;
+        let question = Arc::new(Question { id: QuestionId(self.next_question), body });
+        self.questions.insert(question.id, (Arc::clone(&question), asker));
+        self.out.event(EventBody::QuestionAsked(Arc::clone(&question)));
+        if self.questions.len() == 1 {
+            self.out.event(EventBody::StateChanged(SessionState::Waiting));
+        }
+        self.out.send(OutputBody::Question(question));
+    }
+
+    fn ask_form(&mut self, ask: Ask) {
+        if self.turn.is_none() || !self.world.client.prompt_user {
+            // Nobody can answer: the tool is told so by the lost reply.
+            return;
+        }
+        self.ask(QuestionBody::Form(ask.form), Asker::Tool(ask.reply));
+    }
+
+    /// An answer of the client. One that is late or comes twice finds no question and is ignored.
+    fn answered(&mut self, id: QuestionId, answer: QuestionAnswer) {
+        let Some((_, asker)) = self.questions.remove(&id) else { return };
+        let outcome = match &answer {
+            QuestionAnswer::Closed => "closed",
+            QuestionAnswer::Option { .. } | QuestionAnswer::Values(_) => "answered",
+        };
+        self.out.event(EventBody::QuestionResolved { question: id, outcome });
+        if self.questions.is_empty() {
+            self.out.event(EventBody::StateChanged(SessionState::Running));
+        }
+        match (asker, answer) {
+            (Asker::Tool(reply), QuestionAnswer::Values(values)) => {
+                // The tool may have ended meanwhile.
+                let _ = reply.send(Some(values));
+            }
+            (Asker::Tool(reply), _) => drop(reply),
+            (Asker::Permission(item), answer) => self.permission_answered(item, answer),
+        }
+    }
+
+    fn tick(&mut self) {
+        let live: Vec<ItemId> = self.turn.as_ref().map(Turn::live_items).unwrap_or_default();
+        for id in live {
+            if let Some(item) = self.transcript.get(id) {
+                self.log.text(item, true);
+            }
+        }
+        self.tell_stall();
+    }
+
+}
+
+/// Resolves when the turn that runs is cancelled; never where none runs.
+async fn cancelled(cancel: Option<&CancellationToken>) {
+    match cancel {
+        Some(cancel) => cancel.cancelled().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,398 @@
+//! The records of a session file: JSON, one a line, only ever appended.
+//!
+//! This is the stored format, versioned by itself: `v` in the first record rises when an older program could
+//! no longer read the file. Records of a kind that is not known are kept and passed over.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::ThinkingLevel;
+use crate::engine::event::PermissionMode;
+use crate::engine::item::{
+    Failure, FailureKind, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId,
+};
+use crate::models::{Category, Content, Origin, Usage};
+use crate::tools::ToolKind;
+
+/// The newest format that this program writes.
+pub const VERSION: u32 = 1;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Record {
+    /// The first record.
+    Session { v: u32, id: String, created_at_ms: u64, cwd: String, #[serde(default)] system: Option<String> },
+    /// The file was loaded to be written: sequence numbers begin anew.
+    Epoch { n: u64, at_ms: u64 },
+    /// How the session goes on.
+    Config { model: Option<String>, thinking: Option<String>, mode: String },
+    /// A turn began.
+    Turn { id: u32, at_ms: u64, #[serde(default)] idempotency: Option<String> },
+    /// An item, new or in its newest state. `text: None` keeps what the `text` records added up to.
+    Item { item: StoredItem },
+    /// More of an item's text.
+    Text { id: u32, s: String },
+    /// A turn ended.
+    End { turn: u32, at_ms: u64, stop: String, #[serde(default)] error: Option<StoredFailure>, usage: StoredUsage },
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An item in the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredItem {
+    id: u32,
+    turn: Option<u32>,
+    #[serde(default)]
+    call: u32,
+    status: String,
+    at_ms: u64,
+    text: Option<String>,
+    body: StoredBody,
+}
+
+/// What an item is, in the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "k", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum StoredBody {
+    User { content: Vec<StoredContent> },
+    Text { origin: StoredOrigin, #[serde(default)] signature: Option<String> },
+    Thinking {
+        origin: StoredOrigin,
+        #[serde(default)]
+        signature: Option<String>,
+        #[serde(default)]
+        redacted: Option<String>,
+    },
+    ToolCall {
+        origin: StoredOrigin,
+        call_id: String,
+        name: String,
+        title: String,
+        kind: String,
+        arguments: String,
+        #[serde(default)]
+        signature: Option<String>,
+    },
+    Notice { severity: String, #[serde(default)] hint: Option<String> },
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "k", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum StoredContent {
+    Text { text: String },
+    Image { mime_type: String, data: String },
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredOrigin {
+    provider: String,
+    wire: String,
+    model: String,
+}
+
+/// Why a turn failed, in the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredFailure {
+    kind: String,
+    message: String,
+    #[serde(default)]
+    hint: Option<String>,
+}
+
+/// Token counts, in the file.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct StoredUsage {
+    input: u64,
+    output: u64,
+    cache_read: u64,
+    cache_write: u64,
+    reasoning: u64,
+}
+
+impl Record {
+    /// The record as a line.
+    pub fn line(&self) -> Vec<u8> {
+        // Only a map with keys that are no strings could fail, and there is none.
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+
+    /// An item's state. `text` is left out where `text` records hold it already.
+    pub fn item(item: &Item, text: Text) -> Self {
+        Self::Item {
+            item: StoredItem {
+                id: item.id.0,
+                turn: item.turn.map(|turn| turn.0),
+                call: item.call,
+                status: status_name(item.status).to_owned(),
+                at_ms: item.created_at_ms,
+                text: match text {
+                    Text::Whole => Some(item.text.clone()),
+                    Text::AlreadyStored => None,
+                },
+                body: store_body(&item.body),
+            },
+        }
+    }
+
+    /// The end of a turn.
+    pub fn end(turn: TurnId, at_ms: u64, end: &TurnEnd, usage: &Usage) -> Self {
+        let (stop, error) = match end {
+            TurnEnd::EndTurn => ("endTurn", None),
+            TurnEnd::MaxTokens => ("maxTokens", None),
+            TurnEnd::Refusal => ("refusal", None),
+            TurnEnd::Cancelled => ("cancelled", None),
+            TurnEnd::Interrupted => ("interrupted", None),
+            TurnEnd::Failed(failure) => (
+                "error",
+                Some(StoredFailure {
+                    kind: format!("{:?}", failure.kind),
+                    message: failure.message.clone(),
+                    hint: failure.hint.clone(),
+                }),
+            ),
+        };
+        let usage = StoredUsage {
+            input: usage.input,
+            output: usage.output,
+            cache_read: usage.cache_read,
+            cache_write: usage.cache_write,
+            reasoning: usage.reasoning,
+        };
+        Self::End { turn: turn.0, at_ms, stop: stop.to_owned(), error, usage }
+    }
+
+    /// How the session goes on.
+    pub fn config(model: Option<&str>, thinking: Option<ThinkingLevel>, mode: PermissionMode) -> Self {
+        Self::Config {
+            model: model.map(str::to_owned),
+            thinking: thinking.map(|level| level.to_string()),
+            mode: mode_name(mode).to_owned(),
+        }
+    }
+}
+
+/// Whether an item's record repeats its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    Whole,
+    AlreadyStored,
+}
+
+impl StoredItem {
+    /// The item, with `text` as what `text` records added up to. `None` for a kind that is not known.
+    pub fn into_item(self, text: String) -> Option<Item> {
+        Some(Item {
+            id: ItemId(self.id),
+            turn: self.turn.map(TurnId),
+            call: self.call,
+            status: match self.status.as_str() {
+                "completed" => ItemStatus::Completed,
+                "failed" => ItemStatus::Failed,
+                "cancelled" => ItemStatus::Cancelled,
+                "withdrawn" => ItemStatus::Withdrawn,
+                _ => ItemStatus::InProgress,
+            },
+            created_at_ms: self.at_ms,
+            text: self.text.unwrap_or(text),
+            body: load_body(self.body)?,
+        })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Whether this is something that the person said.
+    pub fn user_text(&self) -> Option<&str> {
+        matches!(self.body, StoredBody::User { .. }).then(|| self.text.as_deref())?
+    }
+}
+
+impl From<StoredUsage> for Usage {
+    fn from(stored: StoredUsage) -> Self {
+        Self {
+            input: stored.input,
+            output: stored.output,
+            cache_read: stored.cache_read,
+            cache_write: stored.cache_write,
+            reasoning: stored.reasoning,
+            provider_cost: None,
+        }
+    }
+}
+
+/// A permission mode's name, in the file and on every wire.
+pub fn mode_name(mode: PermissionMode) -> &'static str {
+    match mode {
+        PermissionMode::Plan => "plan",
+        PermissionMode::Ask => "ask",
+        PermissionMode::AcceptEdits => "acceptEdits",
+        PermissionMode::Full => "full",
+    }
+}
+
+/// The mode of that name; the default where it is not known, which is never the freest.
+pub fn mode_of(name: &str) -> PermissionMode {
+    match name {
+        "plan" => PermissionMode::Plan,
+        "acceptEdits" => PermissionMode::AcceptEdits,
+        "full" => PermissionMode::Full,
+        _ => PermissionMode::Ask,
+    }
+}
+
+fn status_name(status: ItemStatus) -> &'static str {
+    match status {
+        ItemStatus::InProgress => "inProgress",
+        ItemStatus::Completed => "completed",
+        ItemStatus::Failed => "failed",
+        ItemStatus::Cancelled => "cancelled",
+        ItemStatus::Withdrawn => "withdrawn",
+    }
+}
+
+/// A tool kind's name, in the file and on every wire.
+pub fn kind_name(kind: ToolKind) -> &'static str {
+    match kind {
+        ToolKind::Read => "read",
+        ToolKind::Edit => "edit",
+        ToolKind::Delete => "delete",
+        ToolKind::Move => "move",
+        ToolKind::Search => "search",
+        ToolKind::Execute => "execute",
+        ToolKind::Think => "think",
+        ToolKind::Fetch => "fetch",
+        ToolKind::Other => "other",
+    }
+}
+
+fn kind_of(name: &str) -> ToolKind {
+    match name {
+        "read" => ToolKind::Read,
+        "edit" => ToolKind::Edit,
+        "delete" => ToolKind::Delete,
+        "move" => ToolKind::Move,
+        "search" => ToolKind::Search,
+        "execute" => ToolKind::Execute,
+        "think" => ToolKind::Think,
+        "fetch" => ToolKind::Fetch,
+        _ => ToolKind::Other,
+    }
+}
+
+fn store_body(body: &ItemBody) -> StoredBody {
+    match body {
+        ItemBody::User { content } => StoredBody::User {
+            content: content
+                .iter()
+                .map(|content| match content {
+                    Content::Text(text) => StoredContent::Text { text: text.to_string() },
+                    Content::Image { mime_type, data } => {
+                        StoredContent::Image { mime_type: mime_type.to_string(), data: data.to_string() }
+                    }
+                })
+                .collect(),
+        },
+        ItemBody::Text { origin, signature } => {
+            StoredBody::Text { origin: store_origin(origin), signature: signature.clone() }
+        }
+        ItemBody::Thinking { origin, signature, redacted } => StoredBody::Thinking {
+            origin: store_origin(origin),
+            signature: signature.clone(),
+            redacted: redacted.clone(),
+        },
+        ItemBody::ToolCall(call) => StoredBody::ToolCall {
+            origin: store_origin(&call.origin),
+            call_id: call.call_id.clone(),
+            name: call.name.clone(),
+            title: call.title.clone(),
+            kind: kind_name(call.kind).to_owned(),
+            arguments: call.arguments.clone(),
+            signature: call.signature.clone(),
+        },
+        ItemBody::Notice { severity, hint } => StoredBody::Notice {
+            severity: match severity {
+                Severity::Info => "info",
+                Severity::Warning => "warning",
+                Severity::Error => "error",
+            }
+            .to_owned(),
+            hint: hint.clone(),
+        },
+    }
+}
+
+fn load_body(body: StoredBody) -> Option<ItemBody> {
+    Some(match body {
+        StoredBody::User { content } => ItemBody::User {
+            content: content
+                .into_iter()
+                .filter_map(|content| match content {
+                    StoredContent::Text { text } => Some(Content::Text(text.into())),
+                    StoredContent::Image { mime_type, data } => {
+                        Some(Content::Image { mime_type: mime_type.into(), data: data.into() })
+                    }
+                    StoredContent::Unknown => None,
+                })
+                .collect(),
+        },
+        StoredBody::Text { origin, signature } => ItemBody::Text { origin: load_origin(origin), signature },
+        StoredBody::Thinking { origin, signature, redacted } => {
+            ItemBody::Thinking { origin: load_origin(origin), signature, redacted }
+        }
+        StoredBody::ToolCall { origin, call_id, name, title, kind, arguments, signature } => {
+            ItemBody::ToolCall(ToolCallItem {
+                origin: load_origin(origin),
+                call_id,
+                name,
+                title,
+                kind: kind_of(&kind),
+                arguments,
+                signature,
+            })
+        }
+        StoredBody::Notice { severity, hint } => ItemBody::Notice {
+            severity: match severity.as_str() {
+                "error" => Severity::Error,
+                "warning" => Severity::Warning,
+                _ => Severity::Info,
+            },
+            hint,
+        },
+        StoredBody::Unknown => return None,
+    })
+}
+
+fn store_origin(origin: &Origin) -> StoredOrigin {
+    StoredOrigin {
+        provider: origin.provider.to_string(),
+        wire: origin.wire.to_string(),
+        model: origin.model.to_string(),
+    }
+}
+
+fn load_origin(origin: StoredOrigin) -> Origin {
+    Origin { provider: origin.provider.into(), wire: origin.wire.into(), model: origin.model.into() }
+}
+
+impl StoredFailure {
+    /// The failure as far as the file tells it.
+    pub fn into_failure(self) -> Failure {
+        let mut failure = Failure::internal(self.message);
+        failure.kind = FailureKind::Provider(Category::Other);
+        failure.hint = self.hint;
+        failure
+    }
+}

@@ -1,0 +1,225 @@
+//! Reads a session file back, whatever happened to the process that wrote it.
+//!
+//! A torn last line is left out and healed by a line feed before the next append; lines that cannot be read
+//! are counted and told; nothing is ever rewritten. It runs off the runtime's thread.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::format::{Record, VERSION, mode_of};
+use super::{SessionFile, Store};
+use crate::catalog::ThinkingLevel;
+use crate::engine::event::{PermissionMode, SessionSummary};
+use crate::engine::item::{Failure, Item, ItemStatus, SessionId, cut};
+use crate::engine::transcript::title_of;
+use crate::models::Usage;
+
+/// How much of a file is read for a list.
+const HEAD: usize = 8 << 10;
+
+/// A session as its file tells it.
+pub struct Loaded {
+    /// `None` where it was opened to be read only.
+    pub file: Option<SessionFile>,
+    /// Why it is read only.
+    pub read_only: Option<String>,
+    /// The newest epoch in the file.
+    pub epoch: u64,
+    pub items: Vec<Item>,
+    pub created_at_ms: u64,
+    pub updated_at_ms: u64,
+    pub cwd: String,
+    pub system: Option<String>,
+    pub model: Option<String>,
+    pub thinking: Option<ThinkingLevel>,
+    pub mode: PermissionMode,
+    pub usage: Usage,
+    /// The newest turn's number.
+    pub last_turn: u32,
+    /// Whether that turn never ended: the process died in it.
+    pub interrupted: bool,
+    /// Lines that could not be read.
+    pub unreadable: usize,
+    /// The file does not end with a line feed.
+    pub torn: bool,
+}
+
+/// Whether a session is opened to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Write,
+    Read,
+}
+
+/// Reads the session's file, locked for this process unless it is only to be read.
+pub fn load(store: &Store, session: &SessionId, access: Access) -> Result<Loaded, Failure> {
+    let path = store.path(session).ok_or_else(|| Failure::no_session(session.as_str()))?;
+    let mut file = store.system().files.open_append(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::no_session(session.as_str()),
+        _ => Failure::storage(format!("cannot open {}: {error}", path.display())),
+    })?;
+    if access == Access::Write {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(Failure::read_only(session, "another process has it open"));
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(Failure::storage(format!("cannot lock {}: {error}", path.display())));
+            }
+        }
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)
+        .map_err(|error| Failure::storage(format!("cannot read {}: {error}", path.display())))?;
+    let mut loaded = parse(&bytes)
+        .ok_or_else(|| Failure::storage(format!("{} is not a session of Aside", path.display())))?;
+    match (access, &loaded.read_only) {
+        (Access::Read, None) => loaded.read_only = Some("it was opened to be read".to_owned()),
+        (Access::Read, Some(_)) => {}
+        (Access::Write, Some(why)) => return Err(Failure::read_only(session, why)),
+        (Access::Write, None) => loaded.file = Some(SessionFile::adopt(file)),
+    }
+    Ok(loaded)
+}
+
+/// Understands the lines of a session file. `None` where the first is no session record.
+pub fn parse(bytes: &[u8]) -> Option<Loaded> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let first = lines.next()?;
+    let Ok(Record::Session { v, created_at_ms, cwd, system, .. }) = serde_json::from_slice(first) else {
+        return None;
+    };
+    let mut loaded = Loaded {
+        file: None,
+        read_only: (v > VERSION).then(|| "a newer version of Aside wrote it".to_owned()),
+        epoch: 1,
+        items: Vec::new(),
+        created_at_ms,
+        updated_at_ms: created_at_ms,
+        cwd,
+        system,
+        model: None,
+        thinking: None,
+        mode: PermissionMode::default(),
+        usage: Usage::default(),
+        last_turn: 0,
+        interrupted: false,
+        unreadable: 0,
+        torn: bytes.last() != Some(&b'\n'),
+    };
+    let mut items: BTreeMap<u32, Item> = BTreeMap::new();
+    for line in lines {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let Ok(record) = serde_json::from_slice::<Record>(line) else {
+            loaded.unreadable += 1;
+            continue;
+        };
+        match record {
+            Record::Session { .. } | Record::Unknown => {}
+            Record::Epoch { n, at_ms } => {
+                loaded.epoch = loaded.epoch.max(n);
+                loaded.updated_at_ms = loaded.updated_at_ms.max(at_ms);
+            }
+            Record::Config { model, thinking, mode } => {
+                loaded.model = model;
+                loaded.thinking = thinking.and_then(|level| level.parse().ok());
+                loaded.mode = mode_of(&mode);
+            }
+            Record::Turn { id, at_ms, .. } => {
+                loaded.last_turn = loaded.last_turn.max(id);
+                loaded.interrupted = true;
+                loaded.updated_at_ms = loaded.updated_at_ms.max(at_ms);
+            }
+            Record::Item { item } => {
+                let id = item.id();
+                let text = items.remove(&id).map(|old| old.text).unwrap_or_default();
+                if let Some(item) = item.into_item(text) {
+                    items.insert(id, item);
+                }
+            }
+            Record::Text { id, s } => {
+                if let Some(item) = items.get_mut(&id) {
+                    item.text.push_str(&s);
+                }
+            }
+            Record::End { at_ms, usage, turn, .. } => {
+                loaded.interrupted = turn < loaded.last_turn;
+                loaded.updated_at_ms = loaded.updated_at_ms.max(at_ms);
+                loaded.usage.add(&usage.into());
+            }
+        }
+    }
+    loaded.items = items.into_values().collect();
+    for item in &mut loaded.items {
+        if item.status == ItemStatus::InProgress {
+            item.status = ItemStatus::Cancelled;
+        }
+    }
+    Some(loaded)
+}
+
+/// One page of the sessions that are kept, the newest first. `after` is a cursor of an earlier page.
+pub fn list(
+    store: &Store,
+    cwd: Option<&str>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<SessionSummary>, Option<String>), Failure> {
+    let Some(dir) = store.dir() else { return Ok((Vec::new(), None)) };
+    let entries = match store.system().files.list(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
+        Err(error) => return Err(Failure::storage(format!("cannot list {}: {error}", dir.display()))),
+    };
+    let after = match after {
+        None => None,
+        Some(cursor) => Some(
+            parse_cursor(cursor)
+                .ok_or_else(|| Failure::invalid("/cursor", format!("not a cursor: {}", cut(cursor))))?,
+        ),
+    };
+    let mut files: Vec<(u64, SessionId)> = entries
+        .into_iter()
+        .filter_map(|entry| {
+            let name = entry.path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
+            let modified_ms = u64::try_from(entry.stamp.modified_ns / 1_000_000).ok()?;
+            Some((modified_ms, SessionId::parse(name)?))
+        })
+        .filter(|key| after.as_ref().is_none_or(|after| key < after))
+        .collect();
+    files.sort_unstable_by(|one, other| other.cmp(one));
+    let mut page = Vec::new();
+    for (updated_at_ms, session) in files {
+        if page.len() == limit {
+            let next = page.last().map(|last: &SessionSummary| format!("{}.{}", last.updated_at_ms, last.session));
+            return Ok((page, next));
+        }
+        let Some(path) = store.path(&session) else { continue };
+        let Some((title, folder)) = head(store, &path) else { continue };
+        if cwd.is_none_or(|cwd| cwd == folder) {
+            page.push(SessionSummary { session, title, cwd: Some(folder), updated_at_ms, open: false });
+        }
+    }
+    Ok((page, None))
+}
+
+fn parse_cursor(cursor: &str) -> Option<(u64, SessionId)> {
+    let (modified, session) = cursor.split_once('.')?;
+    Some((modified.parse().ok()?, SessionId::parse(session)?))
+}
+
+/// Title and folder from the start of a file. `None` where it is no session.
+fn head(store: &Store, path: &Path) -> Option<(Option<String>, String)> {
+    let start = store.system().files.read_start(path, HEAD).ok()?;
+    let mut lines = start.split(|byte| *byte == b'\n');
+    let Ok(Record::Session { cwd, .. }) = serde_json::from_slice(lines.next()?) else { return None };
+    let title = lines.find_map(|line| match serde_json::from_slice(line) {
+        Ok(Record::Item { item }) => item.user_text().and_then(title_of),
+        _ => None,
+    });
+    Some((title, cwd))
+}

@@ -1,0 +1,167 @@
+//! The items of one conversation, owned by its session, and the messages that a model is sent of them.
+//!
+//! An item's text is only appended to while it is in progress, so that a waiting delta can be a range of it.
+
+use std::sync::Arc;
+
+use super::item::{Item, ItemBody, ItemId, ItemStatus};
+use crate::models::{Assistant, Block, Content, Message};
+
+/// The items in order. Item `n` has the index `n - 1`.
+#[derive(Default)]
+pub struct Transcript {
+    items: Vec<Arc<Item>>,
+}
+
+impl Transcript {
+    /// A transcript read from a file. Items keep their order; their ids are made to match it.
+    pub fn from_items(items: Vec<Item>) -> Self {
+        Self { items: items.into_iter().map(Arc::new).collect() }
+    }
+
+    /// The id that the next item gets.
+    pub fn next_id(&self) -> ItemId {
+        ItemId(self.items.last().map_or(1, |item| item.id.0.saturating_add(1)))
+    }
+
+    /// Adds an item, whose id must be `next_id`.
+    pub fn push(&mut self, item: Item) -> Arc<Item> {
+        let item = Arc::new(item);
+        self.items.push(Arc::clone(&item));
+        item
+    }
+
+    /// All items.
+    pub fn items(&self) -> &[Arc<Item>] {
+        &self.items
+    }
+
+    /// The item of that id.
+    pub fn get(&self, id: ItemId) -> Option<&Arc<Item>> {
+        // Ids rise by one from the first, but a file may have lost some.
+        let guess = self.items.get(id.0 as usize - usize::from(id.0 > 0));
+        guess.filter(|item| item.id == id).or_else(|| {
+            let index = self.items.binary_search_by_key(&id, |item| item.id).ok()?;
+            self.items.get(index)
+        })
+    }
+
+    /// Changes the item of that id. A copy that an event still holds stays as it was.
+    pub fn update(&mut self, id: ItemId, change: impl FnOnce(&mut Item)) -> Option<Arc<Item>> {
+        let index = self.items.binary_search_by_key(&id, |item| item.id).ok()?;
+        let item = self.items.get_mut(index)?;
+        change(Arc::make_mut(item));
+        Some(Arc::clone(item))
+    }
+
+    /// Like `update`, for an id that may not be known.
+    pub fn update_some(&mut self, id: Option<ItemId>, change: impl FnOnce(&mut Item)) {
+        if let Some(id) = id {
+            self.update(id, change);
+        }
+    }
+
+    /// The number of the newest model call.
+    pub fn last_call(&self) -> u32 {
+        self.items.iter().map(|item| item.call).max().unwrap_or(0)
+    }
+
+    /// The first words of the first prompt, as a title.
+    pub fn title(&self) -> Option<String> {
+        let first = self.items.iter().find(|item| matches!(item.body, ItemBody::User { .. }))?;
+        title_of(&first.text)
+    }
+
+    /// The conversation as a model is sent it: the items of one call become one assistant message, each tool
+    /// call is followed by its result, and what was withdrawn is left out.
+    pub fn messages(&self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let mut open: Option<OpenCall> = None;
+        for item in &self.items {
+            if item.status == ItemStatus::Withdrawn {
+                continue;
+            }
+            let (origin, block) = match &item.body {
+                ItemBody::User { content } => {
+                    close(&mut open, &mut messages);
+                    messages.push(Message::User(content.clone()));
+                    continue;
+                }
+                ItemBody::Notice { .. } => continue,
+                ItemBody::Text { origin, signature } => {
+                    (origin, Block::Text { text: item.text.as_str().into(), signature: signature.clone() })
+                }
+                ItemBody::Thinking { origin, redacted: Some(data), .. } => {
+                    (origin, Block::RedactedThinking { data: data.clone() })
+                }
+                ItemBody::Thinking { origin, signature, redacted: None } => {
+                    (origin, Block::Thinking { text: item.text.as_str().into(), signature: signature.clone() })
+                }
+                ItemBody::ToolCall(call) => (
+                    &call.origin,
+                    Block::ToolCall {
+                        id: call.call_id.clone(),
+                        name: call.name.clone(),
+                        arguments: call.arguments.clone(),
+                        signature: call.signature.clone(),
+                    },
+                ),
+            };
+            if open.as_ref().is_some_and(|open| open.call != item.call) {
+                close(&mut open, &mut messages);
+            }
+            let open = open.get_or_insert_with(|| OpenCall {
+                call: item.call,
+                message: Assistant { origin: origin.clone(), blocks: Vec::new(), complete: true },
+                results: Vec::new(),
+            });
+            open.message.blocks.push(block);
+            match (&item.body, item.status) {
+                // A tool that was cut off has a result all the same: the call itself was whole.
+                (ItemBody::ToolCall(call), status) => {
+                    if serde_json::from_str::<serde::de::IgnoredAny>(&call.arguments).is_err() {
+                        open.message.complete = false;
+                    }
+                    open.results.push(Message::ToolResult {
+                        call_id: call.call_id.clone(),
+                        name: call.name.clone(),
+                        content: vec![Content::Text(match status {
+                            ItemStatus::Cancelled | ItemStatus::InProgress => "Cancelled by the person.".into(),
+                            _ => item.text.as_str().into(),
+                        })],
+                        is_error: status != ItemStatus::Completed,
+                    });
+                }
+                (_, ItemStatus::Completed) => {}
+                _ => open.message.complete = false,
+            }
+        }
+        close(&mut open, &mut messages);
+        messages
+    }
+}
+
+/// An assistant message that is being put together, and the results that follow it.
+struct OpenCall {
+    call: u32,
+    message: Assistant,
+    results: Vec<Message>,
+}
+
+fn close(open: &mut Option<OpenCall>, messages: &mut Vec<Message>) {
+    if let Some(call) = open.take() {
+        // An answer that was cut off is not sent again, and then its calls have no results either.
+        let results = if call.message.complete { call.results } else { Vec::new() };
+        messages.push(Message::Assistant(call.message));
+        messages.extend(results);
+    }
+}
+
+/// The first line of a prompt, at most 80 characters of it.
+pub fn title_of(text: &str) -> Option<String> {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(match line.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    })
+}

@@ -1,0 +1,594 @@
+//! A turn: from a prompt to its answer, through any number of model calls and tools.
+//!
+//! A state machine that the session drives: [`Turn::step`] waits for whatever the state waits for and can be
+//! dropped at any moment without losing anything; `turn_step` applies what came. Nothing here waits itself.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Prompt;
+use super::event::{EventBody, Field, PermissionMode, PermissionOption, PermissionOptionKind, QuestionAnswer, QuestionBody};
+use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
+use super::session::{Asker, Session};
+use super::ticket::Ticket;
+use super::transcript::Transcript;
+use crate::models::{self, Call, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage};
+use crate::tools::{self, Audience, Effect, ToolContext, ToolKind, ToolOutcome};
+
+/// The system prompt where none was given.
+const SYSTEM: &str = "You are Aside, an assistant beside a person's editor. Answer in Markdown, briefly and exactly.";
+
+/// One turn of a session.
+pub(super) struct Turn {
+    pub(super) id: TurnId,
+    /// Everyone who waits for the answer: one, and those who sent the same prompt again.
+    pub(super) tickets: Vec<Ticket>,
+    pub(super) cancel: CancellationToken,
+    pub(super) idempotency: Option<Arc<str>>,
+    /// What all its calls used.
+    pub(super) usage: Usage,
+    /// US dollars, where every call's price is known.
+    pub(super) cost: Option<f64>,
+    pub(super) warnings: Vec<String>,
+    prompt: Prompt,
+    state: State,
+    /// Model calls so far.
+    calls: u32,
+    /// The model call whose items are the newest.
+    call: u32,
+}
+
+enum State {
+    /// The person's message is on its way to the disk.
+    Storing(oneshot::Receiver<io::Result<()>>),
+    /// The credential is looked up.
+    Resolving(BoxFuture<'static, Result<Call, Failure>>),
+    /// The model answers.
+    Calling(Box<Calling>),
+    /// Tools run or wait for permission.
+    Working(JoinSet<(ItemId, ToolOutcome)>),
+    /// Over; nothing more comes.
+    Stopped,
+}
+
+/// A model call under way.
+struct Calling {
+    stream: DeltaStream,
+    /// The items of the answer's blocks.
+    blocks: Vec<(u32, ItemId)>,
+    origin: Origin,
+    usage: Usage,
+    stop: Option<StopReason>,
+    /// The provider is not read because the client does not read.
+    resting: bool,
+    began: bool,
+    active_at: Instant,
+    stall_told: bool,
+}
+
+/// What a turn waited for has come.
+pub(super) enum Step {
+    Stored(io::Result<()>),
+    Resolved(Result<Box<Call>, Failure>),
+    Delta(Option<Result<Delta, Fault>>),
+    Tool(ItemId, ToolOutcome),
+}
+
+impl Turn {
+    pub(super) fn new(
+        id: TurnId,
+        tickets: Vec<Ticket>,
+        mut prompt: Prompt,
+        cancel: CancellationToken,
+        warnings: Vec<String>,
+        stored: oneshot::Receiver<io::Result<()>>,
+    ) -> Self {
+        Self {
+            id,
+            tickets,
+            cancel,
+            idempotency: prompt.idempotency.take(),
+            usage: Usage::default(),
+            cost: Some(0.0),
+            warnings,
+            prompt,
+            state: State::Storing(stored),
+            calls: 0,
+            call: 0,
+        }
+    }
+
+    /// Waits for the turn's own progress. `read` is whether the client keeps up. Cancel-safe.
+    pub(super) async fn step(turn: Option<&mut Self>, read: bool) -> Step {
+        let Some(turn) = turn else { return std::future::pending().await };
+        match &mut turn.state {
+            State::Storing(stored) => {
+                Step::Stored(stored.await.unwrap_or_else(|_| Err(io::Error::other("the store has ended"))))
+            }
+            State::Resolving(resolving) => Step::Resolved(resolving.await.map(Box::new)),
+            State::Calling(calling) if read => Step::Delta(calling.stream.next().await),
+            State::Working(running) => match running.join_next().await {
+                Some(Ok((item, outcome))) => Step::Tool(item, outcome),
+                // A tool's panic is caught inside its task, and nothing else ends one early.
+                Some(Err(_)) | None => std::future::pending().await,
+            },
+            State::Calling(_) | State::Stopped => std::future::pending().await,
+        }
+    }
+
+    /// Says whether the provider is left unread, so that its waits rest meanwhile.
+    pub(super) fn rest(&mut self, resting: bool) {
+        let State::Calling(calling) = &mut self.state else { return };
+        if calling.resting && !resting {
+            calling.stream.as_mut().resume();
+            calling.active_at = Instant::now();
+        }
+        calling.resting = resting;
+    }
+
+    /// Ends whatever runs: the connection to the provider is closed, tools are dropped.
+    pub(super) fn stop(&mut self) {
+        if let State::Calling(calling) = &self.state {
+            self.usage.add(&calling.usage);
+        }
+        self.state = State::Stopped;
+        // Marks the token as used, so that whoever keeps it can forget it.
+        self.cancel.cancel();
+    }
+
+    /// Items whose text may still grow.
+    pub(super) fn live_items(&self) -> Vec<ItemId> {
+        match &self.state {
+            State::Calling(calling) => calling.blocks.iter().map(|(_, item)| *item).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the model said in its last message.
+    pub(super) fn answer_text(&self, transcript: &Transcript) -> String {
+        let items = transcript.items().iter().rev().take_while(|item| item.turn.is_none_or(|turn| turn == self.id));
+        let mut texts: Vec<&str> = items
+            .filter(|item| item.call == self.call && matches!(item.body, ItemBody::Text { .. }))
+            .map(|item| item.text.as_str())
+            .collect();
+        texts.reverse();
+        texts.concat()
+    }
+}
+
+impl Session {
+    /// Applies what the turn waited for.
+    pub(super) fn turn_step(&mut self, step: Step) {
+        match step {
+            Step::Stored(result) => self.stored(result),
+            Step::Resolved(Ok(call)) => self.call_model(*call),
+            Step::Resolved(Err(failure)) => self.finish_turn(TurnEnd::Failed(failure)),
+            Step::Delta(Some(Ok(delta))) => self.delta(delta),
+            Step::Delta(Some(Err(fault))) => self.finish_turn(TurnEnd::Failed(fault.into())),
+            Step::Delta(None) => self.call_ended(),
+            Step::Tool(item, outcome) => self.tool_ended(item, outcome),
+        }
+    }
+
+    fn stored(&mut self, result: io::Result<()>) {
+        match result {
+            Ok(()) => self.log.worked(),
+            Err(error) => {
+                if let Err(failure) = self.log.failed(&error) {
+                    self.notice(Severity::Warning, failure.message, failure.hint);
+                }
+            }
+        }
+        self.resolve();
+    }
+
+    /// Looks up the credential for the next model call.
+    fn resolve(&mut self) {
+        let (Some(turn), Some(model)) = (&mut self.turn, &self.model) else { return };
+        turn.calls += 1;
+        let limit = self.world.settings.limits.max_calls_per_turn;
+        if turn.calls > limit {
+            self.finish_turn(TurnEnd::Failed(Failure::too_many_calls(limit)));
+            return;
+        }
+        let world = Arc::clone(&self.world);
+        let model = Arc::clone(model);
+        let explicit = turn.prompt.api_key.clone();
+        let request = Request {
+            system: Some(self.system.clone().unwrap_or_else(|| SYSTEM.to_owned())),
+            messages: self.transcript.messages(),
+            tools: offered(&model, turn.prompt.tools.as_deref()),
+            max_tokens: turn.prompt.max_tokens,
+            temperature: turn.prompt.temperature,
+            thinking: self.thinking,
+            session: self.id.to_string(),
+            output_schema: turn.prompt.output_schema.clone(),
+            ..Request::default()
+        };
+        turn.state = State::Resolving(Box::pin(async move { world.authorise(model, request, explicit).await }));
+    }
+
+    fn call_model(&mut self, call: Call) {
+        let Some(turn) = &mut self.turn else { return };
+        turn.call = self.transcript.last_call() + 1;
+        let origin = Origin {
+            provider: Arc::clone(&call.model.provider),
+            wire: Arc::clone(&call.model.wire),
+            model: Arc::clone(&call.model.id),
+        };
+        turn.state = State::Calling(Box::new(Calling {
+            stream: self.world.backends.call(call),
+            blocks: Vec::new(),
+            origin,
+            usage: Usage::default(),
+            stop: None,
+            resting: false,
+            began: false,
+            active_at: Instant::now(),
+            stall_told: false,
+        }));
+    }
+
+    fn delta(&mut self, delta: Delta) {
+        let Some(Turn { state: State::Calling(calling), .. }) = &mut self.turn else { return };
+        calling.active_at = Instant::now();
+        calling.stall_told = false;
+        if !matches!(delta, Delta::Alive) {
+            calling.began = true;
+        }
+        match delta {
+            Delta::Text { block, text } => self.grow(block, Field::Text, &text, |origin| ItemBody::Text {
+                origin,
+                signature: None,
+            }),
+            Delta::Thinking { block, text } => self.grow(block, Field::Text, &text, thinking),
+            Delta::Arguments { block, text } => {
+                self.grow(block, Field::Arguments, &text, |origin| tool_call(origin, String::new(), String::new()));
+            }
+            Delta::ToolCall { block, id, name } => {
+                self.grow(block, Field::Arguments, "", |origin| tool_call(origin, id, name));
+            }
+            Delta::Signature { block, signature } => {
+                let id = self.block(block, thinking);
+                self.transcript.update_some(id, |item| match &mut item.body {
+                    ItemBody::Text { signature: kept, .. } | ItemBody::Thinking { signature: kept, .. } => {
+                        *kept = Some(signature);
+                    }
+                    ItemBody::ToolCall(call) => call.signature = Some(signature),
+                    ItemBody::User { .. } | ItemBody::Notice { .. } => {}
+                });
+            }
+            Delta::RedactedThinking { block, data } => {
+                let id = self.block(block, thinking);
+                self.transcript.update_some(id, |item| {
+                    if let ItemBody::Thinking { redacted, .. } = &mut item.body {
+                        *redacted = Some(data);
+                    }
+                });
+            }
+            Delta::Usage(usage) => calling.usage = usage,
+            Delta::Stop { reason, .. } => calling.stop = Some(reason),
+            Delta::Warning(text) => self.notice(Severity::Warning, text, None),
+            Delta::Response { .. } | Delta::Alive => {}
+        }
+    }
+
+    /// The item of an answer's block, begun where it is new.
+    fn block(&mut self, block: u32, body: impl FnOnce(Origin) -> ItemBody) -> Option<ItemId> {
+        let Some(Turn { id: turn, call, state: State::Calling(calling), .. }) = &mut self.turn else { return None };
+        // The newest block is the one that grows, nearly always.
+        if let Some((_, item)) = calling.blocks.iter().rev().find(|(known, _)| *known == block) {
+            return Some(*item);
+        }
+        let item = self.transcript.push(Item {
+            id: self.transcript.next_id(),
+            turn: Some(*turn),
+            call: *call,
+            status: ItemStatus::InProgress,
+            created_at_ms: self.world.system.clock.now_ms(),
+            text: String::new(),
+            body: body(calling.origin.clone()),
+        });
+        calling.blocks.push((block, item.id));
+        let id = item.id;
+        self.log.text(&item, false);
+        self.out.event(EventBody::ItemStarted(item));
+        Some(id)
+    }
+
+    /// Appends to a block's text, up to the limit.
+    fn grow(&mut self, block: u32, field: Field, text: &str, body: impl FnOnce(Origin) -> ItemBody) {
+        let Some(id) = self.block(block, body) else { return };
+        if text.is_empty() {
+            return;
+        }
+        let limit = self.world.settings.limits.max_item_bytes;
+        let mut start = 0;
+        let mut whole = true;
+        let updated = self.transcript.update(id, |item| {
+            let target = match (field, &mut item.body) {
+                (Field::Arguments, ItemBody::ToolCall(call)) => &mut call.arguments,
+                _ => &mut item.text,
+            };
+            start = target.len();
+            let room = limit.saturating_sub(start);
+            let fits = if text.len() <= room {
+                text
+            } else {
+                whole = false;
+                let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+                &text[..end]
+            };
+            target.push_str(fits);
+        });
+        // The copy is dropped at once: the transcript must be the only owner when the next delta comes.
+        drop(updated);
+        self.out.grown(&self.transcript, id, field, start);
+        if let Some(item) = self.transcript.get(id)
+            && field == Field::Text
+        {
+            self.log.text(item, false);
+        }
+        if !whole {
+            self.finish_turn(TurnEnd::Failed(Failure::too_large(limit)));
+        }
+    }
+
+    /// The model has said all of this call.
+    fn call_ended(&mut self) {
+        let Some(turn) = &mut self.turn else { return };
+        let State::Calling(calling) = std::mem::replace(&mut turn.state, State::Stopped) else { return };
+        turn.usage.add(&calling.usage);
+        let usage = calling.usage;
+        let cost = self.model.as_ref().and_then(|model| cost_of(model, &usage));
+        turn.cost = turn.cost.zip(cost).map(|(sum, cost)| sum + cost);
+        let total = (turn.usage, turn.cost);
+        let context_tokens = usage.input + usage.cache_read + usage.cache_write + usage.output;
+        self.out.event(EventBody::UsageChanged {
+            usage: total.0,
+            cost: total.1,
+            context_tokens,
+            context_window: self.model.as_ref().map_or(0, |model| model.context_window),
+        });
+        let mut calls = Vec::new();
+        for (_, id) in calling.blocks {
+            let tool_call = self.transcript.get(id).map(|item| matches!(item.body, ItemBody::ToolCall(_)));
+            match tool_call {
+                Some(true) => calls.push(id),
+                Some(false) => self.complete_item(id, ItemStatus::Completed),
+                None => {}
+            }
+        }
+        if calls.is_empty() {
+            self.finish_turn(match calling.stop {
+                Some(StopReason::MaxTokens) => TurnEnd::MaxTokens,
+                Some(StopReason::Refusal) => TurnEnd::Refusal,
+                Some(StopReason::EndTurn | StopReason::ToolUse) | None => TurnEnd::EndTurn,
+            });
+            return;
+        }
+        if let Some(turn) = &mut self.turn {
+            turn.state = State::Working(JoinSet::new());
+        }
+        for id in calls {
+            self.begin_tool(id);
+        }
+        self.go_on();
+    }
+
+    /// Starts a tool call, asks for permission, or refuses it.
+    fn begin_tool(&mut self, id: ItemId) {
+        let Some(call) = self.transcript.get(id).and_then(|item| match &item.body {
+            ItemBody::ToolCall(call) => Some(call.clone()),
+            _ => None,
+        }) else {
+            return;
+        };
+        let text = models::json::arguments(&call.arguments);
+        let arguments = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
+        let tool = tools::tool(&call.name).filter(|tool| {
+            let model = self.model.as_ref();
+            model.is_some_and(|model| is_offered(*tool, model, self.turn.as_ref().and_then(|turn| turn.prompt.tools.as_deref())))
+        });
+        let Some(tool) = tool else {
+            let text = format!("Tool \"{}\" not found.", super::item::cut(&call.name));
+            self.tool_ended(id, ToolOutcome { text, is_error: true });
+            return;
+        };
+        let title = tool.title(&arguments);
+        let updated = self.transcript.update(id, |item| {
+            if let ItemBody::ToolCall(call) = &mut item.body {
+                call.title = title.clone();
+                call.kind = tool.kind();
+                if call.arguments != text {
+                    call.arguments = text.clone();
+                }
+            }
+        });
+        if let Some(item) = updated {
+            self.out.event(EventBody::ItemUpdated(item));
+        }
+        let allowed = tool.effect(&arguments) == Effect::None
+            || self.permission_mode == PermissionMode::Full
+            || self.allowed_tools.contains(tool.name());
+        if allowed {
+            self.run_tool(id);
+        } else if self.permission_mode == PermissionMode::Plan {
+            let text = "Denied: the session is in plan mode, in which nothing may have an effect.".to_owned();
+            self.tool_ended(id, ToolOutcome { text, is_error: true });
+        } else if !self.world.client.request_permission {
+            let text = "Denied: the client cannot ask the person for permission.".to_owned();
+            self.tool_ended(id, ToolOutcome { text, is_error: true });
+        } else {
+            let detail = serde_json::to_string_pretty(&arguments).unwrap_or_default();
+            let name = tool.name();
+            let options = vec![
+                option("allowOnce", "Allow this once".to_owned(), PermissionOptionKind::AllowOnce),
+                option(
+                    "allowSession",
+                    format!("Allow every call of {name} until the session ends"),
+                    PermissionOptionKind::AllowSession,
+                ),
+                option("rejectOnce", "Reject".to_owned(), PermissionOptionKind::RejectOnce),
+            ];
+            let body = QuestionBody::Permission {
+                item: id,
+                tool: name.to_owned(),
+                title: show_invisible(&title),
+                detail: show_invisible(&detail),
+                options,
+            };
+            self.ask(body, Asker::Permission(id));
+        }
+    }
+
+    /// The person said yes or no.
+    pub(super) fn permission_answered(&mut self, id: ItemId, answer: QuestionAnswer) {
+        let (taken, reason) = match answer {
+            QuestionAnswer::Option { id, reason } => (id, reason),
+            QuestionAnswer::Values(_) | QuestionAnswer::Closed => (String::new(), None),
+        };
+        if taken == "allowSession"
+            && let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
+        {
+            self.allowed_tools.insert(call.name.clone());
+        }
+        if taken == "allowOnce" || taken == "allowSession" {
+            self.run_tool(id);
+        } else {
+            let text = match reason {
+                Some(reason) => format!("The person rejected this: {reason}"),
+                None => "The person rejected this.".to_owned(),
+            };
+            self.tool_ended(id, ToolOutcome { text, is_error: true });
+        }
+        self.go_on();
+    }
+
+    fn run_tool(&mut self, id: ItemId) {
+        let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref) else {
+            return;
+        };
+        let Some(tool) = tools::tool(&call.name) else { return };
+        let arguments = serde_json::from_str(&call.arguments).unwrap_or(serde_json::Value::Null);
+        let work = tool.run(arguments, ToolContext::new(self.ask_sender.clone()));
+        let Some(Turn { state: State::Working(running), .. }) = &mut self.turn else { return };
+        running.spawn(async move {
+            let outcome = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(work)).await;
+            let failed = |_| ToolOutcome { text: "The tool failed inside Aside.".to_owned(), is_error: true };
+            (id, outcome.unwrap_or_else(failed))
+        });
+    }
+
+    fn tool_ended(&mut self, id: ItemId, outcome: ToolOutcome) {
+        let limit = self.world.settings.limits.max_item_bytes;
+        self.transcript.update(id, |item| {
+            let end = (0..=limit.min(outcome.text.len())).rev().find(|end| outcome.text.is_char_boundary(*end));
+            item.text.push_str(&outcome.text[..end.unwrap_or(0)]);
+        });
+        self.out.grown(&self.transcript, id, Field::Text, 0);
+        self.complete_item(id, if outcome.is_error { ItemStatus::Failed } else { ItemStatus::Completed });
+        self.go_on();
+    }
+
+    /// Calls the model again when every tool call has its result.
+    fn go_on(&mut self) {
+        let Some(Turn { id, state: State::Working(_), .. }) = &self.turn else { return };
+        let id = *id;
+        let mut items = self.transcript.items().iter().rev().take_while(|item| item.turn.is_none_or(|turn| turn == id));
+        if items.any(|item| item.status == ItemStatus::InProgress) {
+            return;
+        }
+        self.resolve();
+    }
+
+    /// Tells that nothing has come for a while, once per silence.
+    pub(super) fn tell_stall(&mut self) {
+        let timeouts = &self.world.settings.timeouts;
+        let Some(Turn { state: State::Calling(calling), .. }) = &mut self.turn else { return };
+        let since_ms = u64::try_from(calling.active_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if calling.resting || calling.stall_told || since_ms < timeouts.stall_notice_ms {
+            return;
+        }
+        calling.stall_told = true;
+        let (waiting_for, limit) =
+            if calling.began { ("event", timeouts.idle_ms) } else { ("firstEvent", timeouts.first_event_ms) };
+        self.out.event(EventBody::Stalled {
+            since_ms,
+            waiting_for,
+            gives_up_in_ms: limit.saturating_sub(since_ms),
+        });
+    }
+}
+
+fn thinking(origin: Origin) -> ItemBody {
+    ItemBody::Thinking { origin, signature: None, redacted: None }
+}
+
+fn tool_call(origin: Origin, call_id: String, name: String) -> ItemBody {
+    ItemBody::ToolCall(ToolCallItem {
+        origin,
+        call_id,
+        title: name.clone(),
+        name,
+        kind: ToolKind::Other,
+        arguments: String::new(),
+        signature: None,
+    })
+}
+
+fn option(id: &'static str, label: String, kind: PermissionOptionKind) -> PermissionOption {
+    PermissionOption { id, label, kind }
+}
+
+fn is_offered(tool: &dyn tools::Tool, model: &crate::catalog::Model, names: Option<&[String]>) -> bool {
+    let heard = match tool.audience() {
+        Audience::DemoModel => &*model.wire == models::demo::WIRE,
+    };
+    heard && names.is_none_or(|names| names.iter().any(|name| name == tool.name()))
+}
+
+fn offered(model: &crate::catalog::Model, names: Option<&[String]>) -> Vec<models::ToolSpec> {
+    tools::TOOLS
+        .iter()
+        .filter(|tool| is_offered(**tool, model, names))
+        .map(|tool| models::ToolSpec {
+            name: tool.name().to_owned(),
+            description: tool.description().to_owned(),
+            parameters: tool.parameters().to_owned(),
+        })
+        .collect()
+}
+
+/// US dollars, or `None` where no price is known.
+fn cost_of(model: &crate::catalog::Model, usage: &Usage) -> Option<f64> {
+    if usage.provider_cost.is_some() {
+        return usage.provider_cost;
+    }
+    let known = model.cost != crate::catalog::Cost::default();
+    known.then(|| model.cost.of(usage.input, usage.output, usage.cache_read, usage.cache_write))
+}
+
+/// The text with every character that does not show as an escape, so that what is asked is what is seen.
+fn show_invisible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hidden = matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}');
+        if hidden || (character.is_control() && character != '\n' && character != '\t') {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
