@@ -134,7 +134,16 @@ def cancelled(aside, folder, home):
         holds("the end of the input ends the process with 0", client.close() == 0)
 
 
+def documents():
+    section("documents")
+    here = pathlib.Path(__file__).resolve().parent
+    script = (here / "script.py").read_text(encoding="utf-8").strip()
+    readme = (here.parent.parent / "README.md").read_text(encoding="utf-8")
+    holds("the README shows script.py as it is", f"```python\n{script}\n```" in readme)
+
+
 def main():
+    documents()
     aside = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
         one_line(aside, folder)
