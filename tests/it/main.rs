@@ -8,6 +8,10 @@
 )]
 
 mod generated;
+#[cfg(unix)]
+mod lifecycle;
+#[cfg(unix)]
+mod process;
 mod provider;
 mod schema;
 mod tidy;
