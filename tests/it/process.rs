@@ -357,6 +357,23 @@ pub(crate) fn kill(pid: u32, signal: rustix::process::Signal) {
     let _ = rustix::process::kill_process(pid, signal);
 }
 
+/// Watches a process that need not be our child.
+pub(crate) struct Watched(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>);
+
+impl Watched {
+    /// A process that runs.
+    pub(crate) fn new(pid: u32) -> Self {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        let fd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+        Self(tokio::io::unix::AsyncFd::with_interest(fd, tokio::io::Interest::READABLE).unwrap())
+    }
+
+    /// Resolves when it has ended.
+    pub(crate) async fn ended(&self) {
+        drop(self.0.readable().await.unwrap());
+    }
+}
+
 /// Whether a process runs: one that nobody has waited for yet has ended all the same.
 pub(crate) fn is_running(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
