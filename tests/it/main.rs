@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
+#[cfg(unix)]
+mod faults;
 mod generated;
 #[cfg(unix)]
 mod lifecycle;
@@ -14,5 +16,7 @@ mod lifecycle;
 mod process;
 mod provider;
 mod schema;
+#[cfg(unix)]
+mod store;
 mod tidy;
 mod transport;

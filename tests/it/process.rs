@@ -2,9 +2,9 @@
 //! is held to the published schema, and nothing here sleeps. Deadlines only say when to give up.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,11 @@ impl Home {
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The variables of its processes.
+    pub(crate) fn env(&self) -> &[(String, String)] {
+        &self.env
     }
 
     /// Where a session is kept.
@@ -170,8 +175,9 @@ impl Lines {
 
 /// A running process. Killed when dropped.
 pub(crate) struct Aside {
+    /// Zero for a server in this process.
     pid: u32,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Box<dyn Write + Send>>,
     lines: Lines,
     status: watch::Receiver<Option<i32>>,
     next_id: u64,
@@ -189,7 +195,8 @@ impl Aside {
 
     /// A started process whose output is read by `lines`.
     pub(crate) fn with(mut child: Child, lines: Lines) -> Self {
-        let (pid, stdin) = (child.id(), child.stdin.take());
+        let pid = child.id();
+        let stdin = child.stdin.take().map(|stdin| Box::new(stdin) as Box<dyn Write + Send>);
         let (ended, status) = watch::channel(None);
         std::thread::spawn(move || {
             let status = child.wait().unwrap();
@@ -197,6 +204,15 @@ impl Aside {
             ended.send_replace(Some(status.code().unwrap_or_else(|| -signal.unwrap())));
         });
         Self { pid, stdin, lines, status, next_id: 1, kept: VecDeque::new() }
+    }
+
+    /// A server in this process, which `status` tells the end of.
+    pub(crate) fn in_process(
+        stdin: Box<dyn Write + Send>,
+        lines: Lines,
+        status: watch::Receiver<Option<i32>>,
+    ) -> Self {
+        Self { pid: 0, stdin: Some(stdin), lines, status, next_id: 1, kept: VecDeque::new() }
     }
 
     /// Its number.
@@ -318,7 +334,7 @@ impl Aside {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        if self.status.borrow().is_none() {
+        if self.pid > 0 && self.status.borrow().is_none() {
             kill(self.pid, signal);
         }
     }
