@@ -35,6 +35,8 @@ use crate::tools::Ask;
 
 /// Finished prompts whose answers can be given again.
 const REMEMBERED_PROMPTS: usize = 64;
+/// Item ids that are left out after a turn that never ended.
+const UNWRITTEN_ITEMS: u32 = 1_000;
 /// How often a running turn saves its text and looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -177,7 +179,9 @@ impl Session {
         let mut session = Self::new(world, id.clone(), new, mailbox, outputs.clone());
         session.out = Outbox::new(id, epoch, outputs);
         session.log = Log::opened(session.world.store.clone(), loaded.file, loaded.unwritten);
-        session.transcript = Transcript::from_items(loaded.items, ItemId(loaded.last_item));
+        // A process that was killed may have told of items that it had not written yet.
+        let last = loaded.last_item.saturating_add(if loaded.interrupted { UNWRITTEN_ITEMS } else { 0 });
+        session.transcript = Transcript::from_items(loaded.items, ItemId(last));
         session.title = loaded.title;
         session.stored_model = loaded.model;
         session.next_turn = loaded.last_turn + 1;
