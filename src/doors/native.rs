@@ -11,6 +11,7 @@ pub mod project;
 
 pub use convert::{
     item as wire_item, info as wire_info, prompt_result as wire_prompt_result, model_info, provider_info,
-    stop_reason as wire_stop_reason, turn_error as wire_turn_error,
+    stop_reason as wire_stop_reason, summary as wire_summary, turn_error as wire_turn_error,
 };
+pub use handlers::{diagnostics, models, providers};
 pub use lifecycle::{Ended, Streams, serve};
