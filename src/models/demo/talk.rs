@@ -6,6 +6,8 @@ use crate::models::{Content, Message, Request};
 
 /// Characters of the person's words that are quoted back.
 const QUOTED: usize = 200;
+/// Characters of them that the tool is handed.
+const NOTED: usize = 40;
 
 /// What is said to `request`.
 pub(super) fn steps(request: &Request) -> Vec<Step> {
@@ -45,7 +47,9 @@ fn opening(quoted: &str, tool: bool) -> Vec<Step> {
     }
     if tool {
         steps.push(text("A real model would now use tools. I call a harmless one to show it:\n\n"));
-        let arguments = serde_json::json!({ "text": quoted }).to_string();
+        // Harmless by its own word, so that nobody has to be asked before the first answer is seen.
+        let note: String = quoted.lines().next().unwrap_or_default().chars().take(NOTED).collect();
+        let arguments = serde_json::json!({ "note": note, "harmless": true }).to_string();
         steps.push(Step::ToolCall { name: TOOL.to_owned(), arguments });
     } else {
         steps.extend(how_to_sign_in());
@@ -69,10 +73,10 @@ fn closing(result: &str, is_error: bool) -> Vec<Step> {
 fn how_to_sign_in() -> Vec<Step> {
     [
         "To talk to a real model, do one of these:\n\n",
-        "- sign in: `aside login`\n",
         "- set a provider's key, for example `GROQ_API_KEY`, in the environment\n",
-        "- start a local model server such as Ollama, LM Studio, llama.cpp or vLLM\n",
         "- try a key once: `aside prompt --provider groq --api-key KEY \"hello\"`\n",
+        "- name a local model server, such as Ollama, LM Studio, llama.cpp or vLLM, in `models.json`\n",
+        "\n`aside providers` lists the providers that can be used.\n",
     ]
     .map(text)
     .into()
