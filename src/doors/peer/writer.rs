@@ -318,7 +318,8 @@ fn respond(claim: &Claim, answer: Result<&[u8], &RpcError>, framing: Framing, bu
     }
 }
 
-fn response(id: &RawId, answer: Result<&[u8], &RpcError>, json: &mut Vec<u8>) {
+/// Appends the answer of one request: JSON text of its result, or its error.
+pub fn response(id: &RawId, answer: Result<&[u8], &RpcError>, json: &mut Vec<u8>) {
     json.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     json.extend_from_slice(id.as_str().as_bytes());
     match answer {
