@@ -44,8 +44,13 @@ fn opening(quoted: &str, tool: bool) -> Vec<Step> {
         steps.push(text(&format!("You wrote:\n\n{}\n\n", lines.join("\n"))));
     }
     if tool {
-        steps.push(text("A real model would now use tools. I call a harmless one to show it:\n\n"));
-        let arguments = serde_json::json!({ "text": quoted }).to_string();
+        steps.push(text("A real model would now use tools. I call one that touches nothing, to show it.\n\n"));
+        let arguments = if quoted.to_lowercase().contains("ask me") {
+            serde_json::json!({ "question": "What would you like to be asked?" })
+        } else {
+            serde_json::json!({ "note": "what a tool call looks like" })
+        };
+        let arguments = arguments.to_string();
         steps.push(Step::ToolCall { name: TOOL.to_owned(), arguments });
     } else {
         steps.extend(how_to_sign_in());
@@ -54,7 +59,7 @@ fn opening(quoted: &str, tool: bool) -> Vec<Step> {
 }
 
 fn closing(result: &str, is_error: bool) -> Vec<Step> {
-    let verb = if is_error { "failed and said" } else { "answered" };
+    let verb = if is_error { "was not run" } else { "answered" };
     let result = cut(result);
     let mut steps = if result.is_empty() {
         vec![text("The tool has finished.\n\n")]
@@ -69,9 +74,8 @@ fn closing(result: &str, is_error: bool) -> Vec<Step> {
 fn how_to_sign_in() -> Vec<Step> {
     [
         "To talk to a real model, do one of these:\n\n",
-        "- sign in: `aside login`\n",
         "- set a provider's key, for example `GROQ_API_KEY`, in the environment\n",
-        "- start a local model server such as Ollama, LM Studio, llama.cpp or vLLM\n",
+        "- put a key into `auth.json`, or a server of your own (llama.cpp, Ollama, vLLM) into `models.json`\n",
         "- try a key once: `aside prompt --provider groq --api-key KEY \"hello\"`\n",
     ]
     .map(text)
