@@ -184,7 +184,12 @@ async fn a_connection_is_used_again_where_it_was_dear() {
             provider.reply(answer(&["x"]));
             assert!(asking.all().await.stopped());
         }
-        assert_eq!((provider.requests().len(), provider.connections()), (2, connections), "{}", provider.url());
+        assert_eq!(
+            (provider.requests().len(), provider.connections()),
+            (2, connections),
+            "{}",
+            provider.url()
+        );
     }
 }
 

@@ -44,7 +44,8 @@ fn opening(quoted: &str, tool: bool) -> Vec<Step> {
         steps.push(text(&format!("You wrote:\n\n{}\n\n", lines.join("\n"))));
     }
     if tool {
-        steps.push(text("A real model would now use tools. I call one that touches nothing, to show it.\n\n"));
+        steps
+            .push(text("A real model would now use tools. I call one that touches nothing, to show it.\n\n"));
         let arguments = if quoted.to_lowercase().contains("ask me") {
             serde_json::json!({ "question": "What would you like to be asked?" })
         } else {
