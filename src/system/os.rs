@@ -267,14 +267,33 @@ mod unix {
         }
     }
 
+    /// Whether the other side neither reads nor writes any more.
+    fn is_hung_up(output: &OwnedFd) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut polled = [PollFd::new(output, PollFlags::empty())];
+        // Only looked at, not waited for.
+        let looked = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        let [polled] = polled;
+        looked.is_ok() && polled.revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    }
+
+    /// A pipe tells of its lost reader by an error, a socket (which Node hands out) by a hang-up.
     async fn loss(output: Option<&AsyncFd<OwnedFd>>) {
-        match output {
-            None => std::future::pending().await,
-            Some(fd) => {
-                if fd.ready(Interest::ERROR).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
+        let Some(fd) = output else { return std::future::pending().await };
+        loop {
+            let Ok(mut guard) = fd.ready(Interest::READABLE | Interest::ERROR).await else {
+                return std::future::pending().await;
+            };
+            let ready = guard.ready();
+            if ready.is_error() || is_hung_up(fd.get_ref()) {
+                return;
             }
+            if ready.is_read_closed() {
+                // The other side only said that it will not write, and that is told for ever: what is
+                // written will fail when it does not read either.
+                return std::future::pending().await;
+            }
+            guard.clear_ready();
         }
     }
 }

@@ -7,8 +7,16 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
+#[cfg(unix)]
+mod faults;
 mod generated;
+#[cfg(unix)]
+mod lifecycle;
+#[cfg(unix)]
+mod process;
 mod provider;
 mod schema;
+#[cfg(unix)]
+mod store;
 mod tidy;
 mod transport;

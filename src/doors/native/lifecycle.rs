@@ -94,9 +94,22 @@ where
         client_process: None,
         shutdown: None,
     };
-    let mut dispatcher = Dispatcher { context, module: handlers::module() };
-    let ended = dispatcher.run(incoming, &requests, watch).await;
+    let mut dispatcher = Dispatcher { context, module: handlers::module(), drained: false };
+    let mut signals = match watch {
+        Watch::Process(signals) => Some(signals),
+        Watch::Streams => None,
+    };
+    let ended = dispatcher.run(incoming, &requests, &mut signals).await;
+    sink.set_ending();
     settle(&handle, &sink, dispatcher.context.shutdown.take()).await;
+    if ended == Ended::Closed && dispatcher.drained {
+        // A script reads as slowly as it likes: what it asked for is not lost to a pager or a full pipe.
+        return Ok(tokio::select! {
+            biased;
+            _ = writing.join_next() => ended,
+            ended = ended_by(signals.as_mut()) => ended,
+        });
+    }
     // A client that does not read keeps the writer from ending; it has had its time.
     let _ = tokio::time::timeout(FLUSH, writing.join_next()).await;
     Ok(ended)
@@ -117,6 +130,8 @@ async fn settle(engine: &Handle, sink: &Sink, shutdown: Option<crate::engine::Ti
 struct Dispatcher {
     context: Context,
     module: RpcModule<()>,
+    /// Whether a script's input ended and everything that it asked for was answered.
+    drained: bool,
 }
 
 impl Dispatcher {
@@ -124,13 +139,9 @@ impl Dispatcher {
         &mut self,
         mut incoming: mpsc::Receiver<Incoming>,
         requests: &Arc<Requests>,
-        watch: Watch,
+        signals: &mut Option<Signals>,
     ) -> Ended {
         let broken = self.context.sink.broken().clone();
-        let mut signals = match watch {
-            Watch::Process(signals) => Some(signals),
-            Watch::Streams => None,
-        };
         let mut open = true;
         loop {
             tokio::select! {
@@ -149,7 +160,10 @@ impl Dispatcher {
                     None => open = false,
                 },
                 // A script's pipe has ended: what it asked for is answered first, however long that takes.
-                () = requests.none_open(), if !open => return Ended::Closed,
+                () = requests.none_open(), if !open => {
+                    self.drained = true;
+                    return Ended::Closed;
+                }
             }
             if !open && self.context.initialized {
                 return Ended::Closed;

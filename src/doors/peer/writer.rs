@@ -5,7 +5,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use super::requests::{Claim, RawId, Requests, Seat};
 use super::{RpcError, STACK};
 use crate::doors::framing::{Framing, write_frame};
 use crate::engine::{Answer, Failure, Output, OutputBody, Reply, Ticket};
-use aside_protocol::{ErrorKind, INTERNAL_ERROR};
+use aside_protocol::{ErrorKind, INTERNAL_ERROR, SHUTTING_DOWN};
 
 /// Bytes that are projected while the thread still writes.
 const BUFFER: usize = 64 << 10;
@@ -53,6 +53,8 @@ struct State {
     refusals: AtomicUsize,
     /// Bytes that one incoming message may have; zero until it is set.
     max_message_bytes: AtomicUsize,
+    /// The connection is ending: what is lost from now on is no bug.
+    ending: AtomicBool,
     /// Told when the client cannot be written to any more, or was given up.
     broken: CancellationToken,
 }
@@ -99,6 +101,11 @@ impl Sink {
     /// The limit for incoming messages.
     pub fn max_message_bytes(&self) -> usize {
         self.state.max_message_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Requests that get no answer from now on are told that the server is ending.
+    pub fn set_ending(&self) {
+        self.state.ending.store(true, Ordering::Relaxed);
     }
 
     /// Told when the client cannot be written to any more.
@@ -238,12 +245,16 @@ impl<P: Projection> Writer<P> {
 
     fn abandoned(&mut self, number: u64, page: &mut Page) {
         let Some(claim) = self.requests.close(number) else { return };
-        let lost = error(
-            INTERNAL_ERROR,
-            ErrorKind::Internal,
-            "the request was lost inside Aside",
-            Some("this is a bug of Aside; send it again"),
-        );
+        let lost = if self.sink.state.ending.load(Ordering::Relaxed) {
+            error(SHUTTING_DOWN, ErrorKind::ShuttingDown, "the server is ending", None)
+        } else {
+            error(
+                INTERNAL_ERROR,
+                ErrorKind::Internal,
+                "the request was lost inside Aside",
+                Some("this is a bug of Aside; send it again"),
+            )
+        };
         respond(&claim, Err(&lost), self.sink.framing(), &mut page.buffer);
     }
 
