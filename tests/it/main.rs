@@ -7,16 +7,20 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod flood;
 mod generated;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
+mod independent;
+#[cfg(target_os = "linux")]
 mod lifecycle;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod process;
 mod provider;
 mod schema;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod store;
 mod tidy;
 mod transport;
