@@ -146,6 +146,7 @@ fn burst(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let mut cpu: [Samples; 3] = Default::default();
     let mut bytes: [Samples; 3] = Default::default();
     let mut lines: [Samples; 3] = Default::default();
+    let mut per_line = Vec::new();
     let mut speed: [Samples; 3] = Default::default();
     for _ in 0..7 {
         for (size, (deltas, _)) in sizes.into_iter().enumerate() {
@@ -158,6 +159,9 @@ fn burst(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
                 cpu[size][side].push(spent.map(|seconds| seconds * 1e6 / count));
                 bytes[size][side].push(Some(float(turn.bytes) / count));
                 lines[size][side].push(Some(float(turn.lines)));
+                if (size, side) == (0, 0) {
+                    per_line.push(Some(float(turn.bytes) / float(turn.lines)));
+                }
                 let seconds = turn.answered.saturating_duration_since(turn.sent).as_secs_f64();
                 speed[size][side].push(Some(count / seconds / 1e3));
             }
@@ -171,7 +175,9 @@ fn burst(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     for (size, (_, name)) in sizes.into_iter().enumerate() {
         add(report, format!("bytes on standard output a delta at {name}"), 160.0, median, &bytes[size]);
     }
-    add(report, "lines with deltas at 20,000", None, median, &lines[2]);
+    for (size, (_, name)) in sizes.into_iter().enumerate() {
+        add(report, format!("lines with deltas at {name}"), None, median, &lines[size]);
+    }
     for (size, (_, name)) in sizes.into_iter().enumerate() {
         add(report, format!("deltas a second at {name}, thousands"), None, median, &speed[size]);
     }

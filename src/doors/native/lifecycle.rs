@@ -83,8 +83,7 @@ where
     };
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(engine.run());
-    let mut writing = tokio::task::JoinSet::new();
-    writing.spawn(writer.run(streams.output));
+    let mut written = writer.start(streams.output)?;
     let context = Context {
         engine: handle.clone(),
         sink: sink.clone(),
@@ -106,12 +105,12 @@ where
         // A script reads as slowly as it likes: what it asked for is not lost to a pager or a full pipe.
         return Ok(tokio::select! {
             biased;
-            _ = writing.join_next() => ended,
+            _ = &mut written => ended,
             ended = ended_by(signals.as_mut()) => ended,
         });
     }
     // A client that does not read keeps the writer from ending; it has had its time.
-    let _ = tokio::time::timeout(FLUSH, writing.join_next()).await;
+    let _ = tokio::time::timeout(FLUSH, written).await;
     Ok(ended)
 }
 
