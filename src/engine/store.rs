@@ -303,7 +303,8 @@ fn run(mut queue: mpsc::Receiver<Job>, files: &dyn crate::system::Files) {
             continue;
         }
         let is_flushed = |flush: &Flush| Arc::ptr_eq(&flush.file.0, &job.file.0);
-        let flush = job.durability == Durability::Flushed && written.is_ok() && !flushes.iter().any(is_flushed);
+        let flush =
+            job.durability == Durability::Flushed && written.is_ok() && !flushes.iter().any(is_flushed);
         tell(job.done, &written);
         if flush {
             flushes.push_back(Flush { file: job.file, written: Ok(()), done: Vec::new() });
@@ -313,7 +314,10 @@ fn run(mut queue: mpsc::Receiver<Job>, files: &dyn crate::system::Files) {
 
 fn tell(done: Vec<Done>, result: &io::Result<()>) {
     for done in done {
-        let result = result.as_ref().map(|()| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()));
+        let result = match result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        };
         // Whoever asked may have been cancelled meanwhile.
         let _ = done.send(result);
     }

@@ -36,9 +36,9 @@ impl Home {
     /// With a script as what the `demo` model says: one step a line.
     pub(crate) fn with_script(steps: &[Value]) -> Self {
         let mut home = Self::new();
-        let script: String = steps.iter().map(|step| format!("{step}\n")).collect();
+        let script: Vec<String> = steps.iter().map(Value::to_string).collect();
         let path = home.path().join("script.jsonl");
-        std::fs::write(&path, script).unwrap();
+        std::fs::write(&path, script.join("\n")).unwrap();
         home.env.push(("ASIDE_DEMO_SCRIPT".to_owned(), path.display().to_string()));
         home
     }
@@ -241,13 +241,17 @@ impl Aside {
     pub(crate) fn request(&mut self, method: &str, params: Value) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
+        message["params"] = params;
+        self.send(&message);
         id
     }
 
     /// Sends a notification.
     pub(crate) fn notify(&mut self, method: &str, params: Value) {
-        self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params }));
+        let mut message = json!({ "jsonrpc": "2.0", "method": method });
+        message["params"] = params;
+        self.send(&message);
     }
 
     /// Ends its input.
@@ -375,20 +379,24 @@ pub(crate) fn kill(pid: u32, signal: rustix::process::Signal) {
     let _ = rustix::process::kill_process(pid, signal);
 }
 
-/// Watches a process that need not be our child.
-pub(crate) struct Watched(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>);
+/// A process that need not be our child.
+pub(crate) struct Watched(std::os::fd::OwnedFd);
 
 impl Watched {
     /// A process that runs.
     pub(crate) fn new(pid: u32) -> Self {
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-        let fd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
-        Self(tokio::io::unix::AsyncFd::with_interest(fd, tokio::io::Interest::READABLE).unwrap())
+        Self(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap())
     }
 
-    /// Resolves when it has ended.
-    pub(crate) async fn ended(&self) {
-        drop(self.0.readable().await.unwrap());
+    /// Waits for its end; false when that takes longer.
+    pub(crate) async fn ends(self, within: Duration) -> bool {
+        let wait = move || {
+            use rustix::event::{PollFd, PollFlags, Timespec, poll};
+            let mut polled = [PollFd::new(&self.0, PollFlags::IN)];
+            poll(&mut polled, Some(&Timespec::try_from(within).unwrap())).unwrap() > 0
+        };
+        tokio::task::spawn_blocking(wait).await.unwrap()
     }
 }
 
