@@ -117,6 +117,8 @@ pub(super) struct Session {
     usage: Usage,
     finished: VecDeque<(Arc<str>, PromptOutcome)>,
     closing: bool,
+    /// Who asked for the end, and is told when the file is free.
+    closers: Vec<Ticket>,
 }
 
 impl Session {
@@ -155,6 +157,7 @@ impl Session {
             usage: Usage::default(),
             finished: VecDeque::new(),
             closing: false,
+            closers: Vec::new(),
             world,
             id,
         }
@@ -237,7 +240,13 @@ impl Session {
         loop {
             if self.closing && !self.out.is_waiting() {
                 self.log.settled().await;
-                return;
+                if self.closers.is_empty() {
+                    return;
+                }
+                for ticket in std::mem::take(&mut self.closers) {
+                    self.out.send(OutputBody::Answer { ticket, answer: Ok(Answer::Closed) });
+                }
+                continue;
             }
             let reading = !self.out.is_full();
             if let Some(turn) = &mut self.turn {
@@ -283,9 +292,7 @@ impl Session {
         if self.turn.is_some() {
             self.finish_turn(TurnEnd::Cancelled);
         }
-        if let Some(ticket) = ticket {
-            self.out.send(OutputBody::Answer { ticket, answer: Ok(Answer::Closed) });
-        }
+        self.closers.extend(ticket);
         self.closing = true;
         self.mailbox.close();
         // Whatever still waits in the mailbox is refused, so that nothing is left unanswered.
@@ -295,9 +302,7 @@ impl Session {
                 | Command::Open { ticket, .. }
                 | Command::Configure { ticket, .. } => ticket,
                 Command::Close { ticket } => {
-                    if let Some(ticket) = ticket {
-                        self.out.send(OutputBody::Answer { ticket, answer: Ok(Answer::Closed) });
-                    }
+                    self.closers.extend(ticket);
                     continue;
                 }
                 Command::Answer { .. } | Command::World(_) => continue,

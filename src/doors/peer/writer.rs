@@ -33,8 +33,8 @@ pub enum Direct {
     Answer { ticket: Ticket, answer: Result<Vec<u8>, RpcError> },
     /// What was no request that could be taken in.
     Refused { invalid: Invalid, batch: Seat },
-    /// Nothing more comes: write what is there, then end.
-    Finish,
+    /// Nothing more comes: write what is there, then the answer of `shutdown`, if that was it, then end.
+    Finish { last: Option<Ticket> },
 }
 
 /// Where handlers and the reader send to. Cloning is cheap.
@@ -72,7 +72,7 @@ impl Sink {
                     return;
                 }
             }
-            Direct::Finish => {}
+            Direct::Finish { .. } => {}
         }
         // Without the writer the connection is gone; the ticket tells its loss to nobody.
         let _ = self.direct.send(direct);
@@ -169,6 +169,7 @@ impl<P: Projection + 'static> Writer<P> {
         let (mut outputs, mut replies, mut directs) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let mut finished = false;
+            let mut last = None;
             tokio::select! {
                 1.. = self.outputs.recv_many(&mut outputs, TAKEN) => {
                     for output in outputs.drain(..) {
@@ -187,10 +188,18 @@ impl<P: Projection + 'static> Writer<P> {
                 }
                 1.. = self.direct.recv_many(&mut directs, TAKEN) => {
                     for direct in directs.drain(..) {
-                        finished |= self.direct(direct, &mut page);
+                        if let Direct::Finish { last: ticket } = direct {
+                            finished = true;
+                            last = ticket;
+                        } else {
+                            self.direct(direct, &mut page);
+                        }
                     }
                     if finished {
                         self.drain_all(&mut page);
+                        if let Some(ticket) = last.take() {
+                            self.reply_empty(ticket, &mut page);
+                        }
                     }
                 }
                 // Everybody who could send is gone.
@@ -239,6 +248,12 @@ impl<P: Projection + 'static> Writer<P> {
         page.shrink();
     }
 
+    fn reply_empty(&mut self, ticket: Ticket, page: &mut Page) {
+        if let Some(claim) = self.requests.close(ticket.redeem()) {
+            respond(&claim, Ok(b"{}"), self.sink.framing(), &mut page.buffer);
+        }
+    }
+
     fn abandoned(&mut self, number: u64, page: &mut Page) {
         let Some(claim) = self.requests.close(number) else { return };
         let lost = if self.sink.state.ending.load(Ordering::Relaxed) {
@@ -254,10 +269,10 @@ impl<P: Projection + 'static> Writer<P> {
         respond(&claim, Err(&lost), self.sink.framing(), &mut page.buffer);
     }
 
-    /// Whether this was the last.
-    fn direct(&mut self, direct: Direct, page: &mut Page) -> bool {
+    fn direct(&mut self, direct: Direct, page: &mut Page) {
         match direct {
-            Direct::Finish => return true,
+            // Looked at before; there is only one.
+            Direct::Finish { .. } => {}
             Direct::Refused { invalid, batch } => {
                 self.sink.state.refusals.fetch_sub(1, Ordering::Relaxed);
                 let claim = Claim { id: invalid.id, batch };
@@ -272,7 +287,6 @@ impl<P: Projection + 'static> Writer<P> {
                 }
             }
         }
-        false
     }
 
     fn drain_outputs(&mut self, page: &mut Page) {
