@@ -34,12 +34,28 @@ pub(super) struct Log {
 impl Log {
     /// A session that is not on the disk yet.
     pub(super) fn new(store: Store) -> Self {
-        Self { store, file: None, told: false, rewrite: true, backlog: Vec::new(), waiting: Vec::new(), saved: BTreeMap::new() }
+        Self {
+            store,
+            file: None,
+            told: false,
+            rewrite: true,
+            backlog: Vec::new(),
+            waiting: Vec::new(),
+            saved: BTreeMap::new(),
+        }
     }
 
     /// A session that was loaded. What could not be written then comes before anything else.
     pub(super) fn opened(store: Store, file: Option<SessionFile>, backlog: Vec<u8>) -> Self {
-        Self { store, file, told: false, rewrite: false, backlog, waiting: Vec::new(), saved: BTreeMap::new() }
+        Self {
+            store,
+            file,
+            told: false,
+            rewrite: false,
+            backlog,
+            waiting: Vec::new(),
+            saved: BTreeMap::new(),
+        }
     }
 
     /// Where the session is kept, as far as is known.

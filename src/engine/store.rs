@@ -290,7 +290,10 @@ fn run(mut queue: mpsc::Receiver<Job>, files: &dyn crate::system::Files) {
                 flush.push(job.file);
             }
             for done in job.done {
-                let result = written.as_ref().map(|()| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()));
+                let result = written
+                    .as_ref()
+                    .map(|()| ())
+                    .map_err(|error| io::Error::new(error.kind(), error.to_string()));
                 // Whoever asked may have been cancelled meanwhile.
                 let _ = done.send(result);
             }

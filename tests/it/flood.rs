@@ -132,8 +132,9 @@ async fn a_thousand_prompts_run_at_once() {
     let home = Home::with_provider(&provider);
     let mut aside = home.start_initialized(asked()).await;
     let before = aside.resident_kib();
-    let mut open: BTreeSet<u64> =
-        (0..PROMPTS).map(|index| aside.request("prompt", json!({ "text": format!("prompt {index}") }))).collect();
+    let mut open: BTreeSet<u64> = (0..PROMPTS)
+        .map(|index| aside.request("prompt", json!({ "text": format!("prompt {index}") })))
+        .collect();
     // All are open at the same time before the first ends.
     provider.request(PROMPTS - 1).await;
     let grown = aside.resident_kib().saturating_sub(before);
@@ -149,7 +150,10 @@ async fn a_thousand_prompts_run_at_once() {
             continue;
         }
         assert!(open.remove(&line["id"].as_u64().unwrap()), "answered twice: {line}");
-        assert_eq!((&line["result"]["stopReason"], &line["result"]["text"]), (&json!("endTurn"), &json!("one two")));
+        assert_eq!(
+            (&line["result"]["stopReason"], &line["result"]["text"]),
+            (&json!("endTurn"), &json!("one two"))
+        );
         sessions.push(line["result"]["sessionId"].as_str().unwrap().to_owned());
     }
     aside.close_input();
@@ -178,7 +182,10 @@ async fn a_storm_of_cancels_and_a_slow_reader_leave_nothing_unanswered() {
     let mut prompts = BTreeMap::new();
     let mut cancels = BTreeSet::new();
     for (index, session) in sessions.iter().enumerate() {
-        prompts.insert(aside.request("prompt", json!({ "sessionId": session, "text": "go on" })), session.clone());
+        prompts.insert(
+            aside.request("prompt", json!({ "sessionId": session, "text": "go on" })),
+            session.clone(),
+        );
         if index % 3 == 0 {
             cancels.insert(aside.request("cancel", json!({ "sessionId": session })));
         }

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use jsonrpsee::core::client::{
-    Client, ClientBuilder, ClientT as _, ReceivedMessage, Subscription, SubscriptionClientT as _, TransportReceiverT,
-    TransportSenderT,
+    Client, ClientBuilder, ClientT as _, ReceivedMessage, Subscription, SubscriptionClientT as _,
+    TransportReceiverT, TransportSenderT,
 };
 use jsonrpsee::core::params::ObjectParams;
 use serde_json::{Value, json};

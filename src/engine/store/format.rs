@@ -31,7 +31,12 @@ pub enum Record {
     },
     /// The file was loaded to be written: sequence numbers begin anew. `damaged` lines stood before it, and
     /// the person was told of them.
-    Epoch { n: u64, at_ms: u64, #[serde(default)] damaged: usize },
+    Epoch {
+        n: u64,
+        at_ms: u64,
+        #[serde(default)]
+        damaged: usize,
+    },
     /// How the session goes on.
     Config { model: Option<String>, thinking: Option<String>, mode: String },
     /// The session's title: the first words of its first prompt, or what the person called it.
