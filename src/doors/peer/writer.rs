@@ -33,8 +33,8 @@ pub enum Direct {
     Answer { ticket: Ticket, answer: Result<Vec<u8>, RpcError> },
     /// What was no request that could be taken in.
     Refused { invalid: Invalid, batch: Seat },
-    /// Nothing more comes: write what is there, then end.
-    Finish,
+    /// Nothing more comes: write what is there, the answer to `shutdown` last of all, then end.
+    Finish { shutdown: Option<Ticket> },
 }
 
 /// Where handlers and the reader send to. Cloning is cheap.
@@ -72,7 +72,7 @@ impl Sink {
                     return;
                 }
             }
-            Direct::Finish => {}
+            Direct::Finish { .. } => {}
         }
         // Without the writer the connection is gone; the ticket tells its loss to nobody.
         let _ = self.direct.send(direct);
@@ -186,11 +186,20 @@ impl<P: Projection + 'static> Writer<P> {
                     self.abandoned(number, &mut page);
                 }
                 1.. = self.direct.recv_many(&mut directs, TAKEN) => {
+                    let mut last = None;
                     for direct in directs.drain(..) {
-                        finished |= self.direct(direct, &mut page);
+                        if let Direct::Finish { shutdown } = direct {
+                            finished = true;
+                            last = shutdown;
+                        } else {
+                            self.direct(direct, &mut page);
+                        }
                     }
                     if finished {
                         self.drain_all(&mut page);
+                    }
+                    if let Some(ticket) = last {
+                        self.reply(ticket, Ok(Answer::ShutDown), &mut page);
                     }
                 }
                 // Everybody who could send is gone.
@@ -254,10 +263,10 @@ impl<P: Projection + 'static> Writer<P> {
         respond(&claim, Err(&lost), self.sink.framing(), &mut page.buffer);
     }
 
-    /// Whether this was the last.
-    fn direct(&mut self, direct: Direct, page: &mut Page) -> bool {
+    fn direct(&mut self, direct: Direct, page: &mut Page) {
         match direct {
-            Direct::Finish => return true,
+            // The loop takes it out before.
+            Direct::Finish { .. } => {}
             Direct::Refused { invalid, batch } => {
                 self.sink.state.refusals.fetch_sub(1, Ordering::Relaxed);
                 let claim = Claim { id: invalid.id, batch };
@@ -272,7 +281,6 @@ impl<P: Projection + 'static> Writer<P> {
                 }
             }
         }
-        false
     }
 
     fn drain_outputs(&mut self, page: &mut Page) {
