@@ -8,6 +8,7 @@
 pub mod format;
 pub mod load;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -261,47 +262,61 @@ impl Open {
     }
 }
 
-/// The thread: writes what waits, then flushes each file once that asked for it.
+/// A file that is to be flushed, and who waits for that.
+struct Flush {
+    file: SessionFile,
+    written: io::Result<()>,
+    done: Vec<Done>,
+}
+
+/// The thread: writes whatever waits, and flushes files while nothing waits, so that what a slow disk delays
+/// is only its own safety: the end of the process loses nothing that was handed over.
 fn run(mut queue: mpsc::Receiver<Job>, files: &dyn crate::system::Files) {
-    let mut batch: Vec<Job> = Vec::new();
-    while let Some(first) = queue.blocking_recv() {
-        batch.push(first);
-        while batch.len() < QUEUE {
-            match queue.try_recv() {
-                Ok(job) => batch.push(job),
-                Err(_) => break,
-            }
-        }
-        let mut flush: Vec<SessionFile> = Vec::new();
-        for job in batch.drain(..) {
-            let mut written = job.file.write(job.bytes, job.kind, files);
-            if job.kind == JobKind::Release {
-                flush.retain(|file| !Arc::ptr_eq(&file.0, &job.file.0));
-                let open = job.file.open();
-                written = written.and(files.sync(&open.file));
-                // Clones may live on, and with them the open file.
-                if let Err(error) = open.file.unlock() {
-                    tracing::warn!(%error, "a session file could not be unlocked");
-                }
-            } else if job.durability == Durability::Flushed
-                && written.is_ok()
-                && !flush.iter().any(|file| Arc::ptr_eq(&file.0, &job.file.0))
-            {
-                flush.push(job.file);
-            }
-            for done in job.done {
-                let result = written
-                    .as_ref()
-                    .map(|()| ())
-                    .map_err(|error| io::Error::new(error.kind(), error.to_string()));
-                // Whoever asked may have been cancelled meanwhile.
-                let _ = done.send(result);
-            }
-        }
-        for file in flush {
-            if let Err(error) = files.sync(&file.open().file) {
+    let mut flushes: VecDeque<Flush> = VecDeque::new();
+    let mut jobs_since_flush = 0;
+    loop {
+        let job = if flushes.is_empty() {
+            queue.blocking_recv()
+        } else if jobs_since_flush < QUEUE {
+            queue.try_recv().ok()
+        } else {
+            None
+        };
+        let Some(job) = job else {
+            jobs_since_flush = 0;
+            let Some(Flush { file, written, done }) = flushes.pop_front() else { return };
+            let flushed = files.sync(&file.open().file);
+            if let Err(error) = &flushed {
                 tracing::warn!(%error, "a session file could not be flushed");
             }
+            tell(done, &written.and(flushed));
+            continue;
+        };
+        jobs_since_flush += 1;
+        let written = job.file.write(job.bytes, job.kind, files);
+        if job.kind == JobKind::Release {
+            // Clones may live on, and with them the open file.
+            if let Err(error) = job.file.open().file.unlock() {
+                tracing::warn!(%error, "a session file could not be unlocked");
+            }
+            flushes.push_back(Flush { file: job.file, written, done: job.done });
+            continue;
         }
+        let is_flushed = |flush: &Flush| Arc::ptr_eq(&flush.file.0, &job.file.0);
+        let flush =
+            job.durability == Durability::Flushed && written.is_ok() && !flushes.iter().any(is_flushed);
+        tell(job.done, &written);
+        if flush {
+            flushes.push_back(Flush { file: job.file, written: Ok(()), done: Vec::new() });
+        }
+    }
+}
+
+fn tell(done: Vec<Done>, result: &io::Result<()>) {
+    for done in done {
+        let result =
+            result.as_ref().map(|()| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()));
+        // Whoever asked may have been cancelled meanwhile.
+        let _ = done.send(result);
     }
 }

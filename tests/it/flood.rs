@@ -62,6 +62,10 @@ async fn read_flood(aside: &mut Aside, prompt: u64) -> (String, Value, Value) {
             assert!(last == 0 || from == last + 1, "{from} came after {last}");
             last = event["seq"].as_u64().unwrap();
         }
+        if event["type"] == "turnStarted" {
+            // What stood here was left from the turn before.
+            all.clear();
+        }
         if event["type"] == "delta" {
             all.push_str(event["text"].as_str().unwrap());
         }
