@@ -90,8 +90,11 @@ impl futures_util::Stream for Play {
                 Played::Wait(ms) => {
                     this.sleep = Some(Box::pin(tokio::time::sleep(Duration::from_millis(ms))));
                 }
-                // Only dropping the stream ends it.
-                Played::Stall => return Poll::Pending,
+                // Only dropping the stream ends it, however often it is polled.
+                Played::Stall => {
+                    player.ready.push_front(Played::Stall);
+                    return Poll::Pending;
+                }
                 Played::Failed(fault) => {
                     this.player = None;
                     return Poll::Ready(Some(Err(fault)));

@@ -9,6 +9,8 @@
 
 mod generated;
 mod provider;
+mod rules;
 mod schema;
+mod server;
 mod tidy;
 mod transport;
