@@ -21,6 +21,7 @@ use aside_protocol::{
     ClientCapabilities, ErrorData, Event, EventBody, InitializeParams, InitializeResult, PromptParams, PromptResult,
     Request, method,
 };
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -279,13 +280,29 @@ impl TestServer {
         self.queue.clear();
     }
 
-    /// Waits until some file below the home holds `text`: what a server does that cannot be read from.
+    /// Waits until the conversations on the disk hold `text`: what a server does while nobody reads.
     pub(crate) fn stored_holds(&self, text: &str) {
+        self.stored_holds_after(0, text);
+    }
+
+    /// The same, beyond the first `start` bytes of the only conversation.
+    pub(crate) fn stored_holds_after(&self, start: usize, text: &str) {
         let begun = std::time::Instant::now();
-        while !self.stored().iter().any(|(_, bytes)| memchr::memmem::find(bytes, text.as_bytes()).is_some()) {
+        let holds = |bytes: &[u8]| bytes.get(start..).is_some_and(|rest| memmem::find(rest, text.as_bytes()).is_some());
+        while !self.conversations().iter().any(|bytes| holds(bytes)) {
             assert!(begun.elapsed() < PATIENCE, "no file holds {text}");
             thread::yield_now();
         }
+    }
+
+    /// Bytes of all conversations on the disk.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        self.conversations().iter().map(Vec::len).sum()
+    }
+
+    fn conversations(&self) -> Vec<Vec<u8>> {
+        let sessions = self.home().join("sessions");
+        self.stored().into_iter().filter(|(path, _)| path.starts_with(&sessions)).map(|(_, bytes)| bytes).collect()
     }
 
     fn write(&mut self, bytes: &[u8]) {
