@@ -9,7 +9,9 @@ use crate::system::os::{self, Signals};
 /// Serves the native door on the standard streams.
 pub fn main() -> ExitCode {
     os::raise_file_limit();
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build() else {
+    let Ok(runtime) =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()
+    else {
         return ExitCode::FAILURE;
     };
     let ended = runtime.block_on(async {

@@ -24,11 +24,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use event::{
-    Answer, Event, EventBody, Field, Opened, OpenedContent, Output, OutputBody, PermissionMode, PermissionOptionKind,
-    PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo, SessionState, SessionSummary, Storage,
+    Answer, Event, EventBody, Field, Opened, OpenedContent, Output, OutputBody, PermissionMode,
+    PermissionOptionKind, PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo, SessionState,
+    SessionSummary, Storage,
 };
 pub use item::{
-    Failure, FailureKind, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd, TurnId,
+    Failure, FailureKind, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd,
+    TurnId,
 };
 pub use session::Changes;
 pub use ticket::Ticket;
@@ -85,7 +87,12 @@ impl World {
 
     /// The same store in a changed world: what `initialize` brings.
     #[must_use]
-    pub fn changed(&self, system: System, client: Client, settings: Option<&serde_json::value::RawValue>) -> Self {
+    pub fn changed(
+        &self,
+        system: System,
+        client: Client,
+        settings: Option<&serde_json::value::RawValue>,
+    ) -> Self {
         Self::with(system, client, self.store.clone(), Arc::clone(&self.backends), settings)
     }
 
@@ -135,12 +142,15 @@ impl World {
             let model = self.catalog.default_model(|provider| self.is_available(provider));
             return Ok(Found { model, thinking: None, warnings: Vec::new() });
         };
-        let resolved = self.catalog.resolve(&pattern, provider, |provider| self.is_available(provider)).map_err(|error| {
-            let mut failure = Failure::not_found(error.to_string(), None);
-            failure.hint = Some(error.hint());
-            failure.path = Some("/model".to_owned());
-            failure
-        })?;
+        let resolved = self
+            .catalog
+            .resolve(&pattern, provider, |provider| self.is_available(provider))
+            .map_err(|error| {
+                let mut failure = Failure::not_found(error.to_string(), None);
+                failure.hint = Some(error.hint());
+                failure.path = Some("/model".to_owned());
+                failure
+            })?;
         Ok(Found { model: resolved.model, thinking: resolved.thinking, warnings: resolved.warnings })
     }
 
@@ -157,10 +167,12 @@ impl World {
         request: Request,
         explicit: Option<SecretString>,
     ) -> Result<Call, Failure> {
-        let provider = self.catalog.provider(&model.provider).ok_or_else(|| {
-            Failure::not_found(format!("no provider {}", model.provider), None)
-        })?;
-        let failed = |error: crate::accounts::AccountError| Failure::auth(error.to_string(), Some(&error.hint));
+        let provider = self
+            .catalog
+            .provider(&model.provider)
+            .ok_or_else(|| Failure::not_found(format!("no provider {}", model.provider), None))?;
+        let failed =
+            |error: crate::accounts::AccountError| Failure::auth(error.to_string(), Some(&error.hint));
         let credential = self.accounts.resolve(&provider, explicit).await.map_err(failed)?;
         let headers = self.accounts.resolve_headers(&provider, &model.headers).await.map_err(failed)?;
         Ok(Call {
@@ -220,11 +232,34 @@ pub struct NewSession {
 
 /// An operation.
 pub enum Op {
-    NewSession { ticket: Ticket, cwd: String, system: Option<String>, changes: Changes },
-    Open { ticket: Ticket, session: String, after: Option<(u64, u64)>, limit: Option<usize>, access: Access },
-    List { ticket: Ticket, cwd: Option<String>, cursor: Option<String>, limit: usize },
-    Configure { ticket: Ticket, session: String, changes: Changes },
-    Close { ticket: Ticket, session: String },
+    NewSession {
+        ticket: Ticket,
+        cwd: String,
+        system: Option<String>,
+        changes: Changes,
+    },
+    Open {
+        ticket: Ticket,
+        session: String,
+        after: Option<(u64, u64)>,
+        limit: Option<usize>,
+        access: Access,
+    },
+    List {
+        ticket: Ticket,
+        cwd: Option<String>,
+        cursor: Option<String>,
+        limit: usize,
+    },
+    Configure {
+        ticket: Ticket,
+        session: String,
+        changes: Changes,
+    },
+    Close {
+        ticket: Ticket,
+        session: String,
+    },
     /// `session: None` begins one, in `cwd` and with `system`.
     Prompt {
         ticket: Ticket,
@@ -234,11 +269,20 @@ pub enum Op {
         prompt: Box<Prompt>,
         cancel: CancellationToken,
     },
-    Cancel { ticket: Option<Ticket>, session: String },
-    Answer { session: SessionId, question: QuestionId, answer: QuestionAnswer },
+    Cancel {
+        ticket: Option<Ticket>,
+        session: String,
+    },
+    Answer {
+        session: SessionId,
+        question: QuestionId,
+        answer: QuestionAnswer,
+    },
     World(Arc<World>),
     /// Ends every turn, flushes every session, then tells.
-    Shutdown { done: oneshot::Sender<()> },
+    Shutdown {
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// An answer that stands in no session's queue.
@@ -282,7 +326,7 @@ struct Seat {
     ended: oneshot::Receiver<()>,
 }
 
-fn is_closed(error: oneshot::error::TryRecvError) -> bool {
+fn is_closed(error: &oneshot::error::TryRecvError) -> bool {
     matches!(error, oneshot::error::TryRecvError::Closed)
 }
 
@@ -326,7 +370,7 @@ impl Engine {
                     let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
                     self.sessions.retain(|_, seat| seat.task != id);
                     if let Ok((_, name)) = &ended
-                        && self.ending.get_mut(name).is_some_and(|ended| ended.try_recv().is_err_and(is_closed))
+                        && self.ending.get_mut(name).is_some_and(|ended| ended.try_recv().as_ref().is_err_and(is_closed))
                     {
                         self.ending.remove(name);
                     }
@@ -348,13 +392,22 @@ impl Engine {
 
     fn op(&mut self, op: Op) {
         match op {
-            Op::NewSession { ticket, cwd, system, changes } => self.new_session(ticket, cwd, system, &changes),
+            Op::NewSession { ticket, cwd, system, changes } => {
+                self.new_session(ticket, cwd, system, &changes);
+            }
             Op::Open { ticket, session, after, limit, access } => {
-                self.to_session(&session, access, ticket, |ticket| Command::Open { ticket, after, limit });
+                self.hand_to_session(&session, access, ticket, |ticket| Command::Open {
+                    ticket,
+                    after,
+                    limit,
+                });
             }
             Op::List { ticket, cwd, cursor, limit } => self.list(ticket, cwd, cursor, limit),
             Op::Configure { ticket, session, changes } => {
-                self.to_session(&session, Access::Write, ticket, |ticket| Command::Configure { ticket, changes });
+                self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Configure {
+                    ticket,
+                    changes,
+                });
             }
             Op::Close { ticket, session } => self.close(ticket, &session),
             Op::Prompt { ticket, session, cwd, system, prompt, cancel } => {
@@ -385,13 +438,10 @@ impl Engine {
     }
 
     fn new_session(&mut self, ticket: Ticket, cwd: String, system: Option<String>, changes: &Changes) {
-        match self.begin(cwd, system, changes, Some(ticket)) {
-            Ok(_) => {}
-            Err((ticket, failure)) => {
-                if let Some(ticket) = ticket {
-                    self.reply(ticket, Err(failure));
-                }
-            }
+        if let Err(refused) = self.begin(cwd, system, changes, Some(ticket))
+            && let (Some(ticket), failure) = *refused
+        {
+            self.reply(ticket, Err(failure));
         }
     }
 
@@ -402,13 +452,13 @@ impl Engine {
         system: Option<String>,
         changes: &Changes,
         ticket: Option<Ticket>,
-    ) -> Result<SessionId, (Option<Ticket>, Failure)> {
+    ) -> Result<SessionId, Box<(Option<Ticket>, Failure)>> {
         if changes.permission_mode == Some(PermissionMode::Full) {
             let failure = Failure::invalid(
                 "/permissionMode",
                 "the mode full needs a switch in the user's own settings, which this version does not have",
             );
-            return Err((ticket, failure));
+            return Err(Box::new((ticket, failure)));
         }
         let mut new = NewSession {
             cwd,
@@ -423,7 +473,7 @@ impl Engine {
                     new.thinking = new.thinking.or(found.thinking);
                     new.model = Some(found.model);
                 }
-                Err(failure) => return Err((ticket, failure)),
+                Err(failure) => return Err(Box::new((ticket, failure))),
             }
         }
         let id = loop {
@@ -446,12 +496,13 @@ impl Engine {
             drop(end);
             name
         });
-        self.sessions.insert(id.clone(), Seat { mailbox: sender, cancels: Vec::new(), task: task.id(), ended });
+        self.sessions
+            .insert(id.clone(), Seat { mailbox: sender, cancels: Vec::new(), task: task.id(), ended });
         Ok(id)
     }
 
     /// Hands a command to a session, which is loaded where it is not running.
-    fn to_session(
+    fn hand_to_session(
         &mut self,
         session: &str,
         access: Access,
@@ -472,7 +523,9 @@ impl Engine {
         let Some(seat) = self.sessions.get(id) else { return };
         let (command, failure) = match seat.mailbox.try_send(command) {
             Ok(()) => return,
-            Err(mpsc::error::TrySendError::Full(command)) => (command, Failure::overloaded("commands of the session")),
+            Err(mpsc::error::TrySendError::Full(command)) => {
+                (command, Failure::overloaded("commands of the session"))
+            }
             Err(mpsc::error::TrySendError::Closed(command)) => (command, Failure::no_session(id.as_str())),
         };
         match command {
@@ -500,7 +553,8 @@ impl Engine {
             }
             let (store, session) = (world.store.clone(), name.clone());
             let loading = tokio::task::spawn_blocking(move || store::load::load(&store, &session, access));
-            let loaded = loading.await.unwrap_or_else(|_| Err(Failure::internal("loading the session failed")));
+            let loaded =
+                loading.await.unwrap_or_else(|_| Err(Failure::internal("loading the session failed")));
             match loaded {
                 Ok(loaded) => Session::loaded(world, name.clone(), loaded, mailbox, outputs).run().await,
                 Err(failure) => refuse(mailbox, &replies, &failure),
@@ -508,7 +562,8 @@ impl Engine {
             drop(end);
             name
         });
-        self.sessions.insert(id.clone(), Seat { mailbox: sender, cancels: Vec::new(), task: task.id(), ended });
+        self.sessions
+            .insert(id.clone(), Seat { mailbox: sender, cancels: Vec::new(), task: task.id(), ended });
     }
 
     fn close(&mut self, ticket: Ticket, session: &str) {
@@ -536,12 +591,14 @@ impl Engine {
         let limit = limit.clamp(1, MAX_PAGE);
         // Reading a folder is left to a thread; the closure ends by itself and holds nothing of ours.
         let _reading = tokio::task::spawn_blocking(move || {
-            let answer = store::load::list(&store, cwd.as_deref(), cursor.as_deref(), limit).map(|(mut page, next_cursor)| {
-                for summary in &mut page {
-                    summary.open = open.contains(&summary.session);
-                }
-                Answer::Sessions { sessions: page, next_cursor }
-            });
+            let answer = store::load::list(&store, cwd.as_deref(), cursor.as_deref(), limit).map(
+                |(mut page, next_cursor)| {
+                    for summary in &mut page {
+                        summary.open = open.contains(&summary.session);
+                    }
+                    Answer::Sessions { sessions: page, next_cursor }
+                },
+            );
             // Without a receiver the connection is gone.
             let _ = replies.send((ticket, answer));
         });
@@ -575,7 +632,7 @@ impl Engine {
                 }
                 match self.begin(cwd, system, &Changes::default(), None) {
                     Ok(id) => id,
-                    Err((_, failure)) => return self.reply(ticket, Err(failure)),
+                    Err(refused) => return self.reply(ticket, Err(refused.1)),
                 }
             }
         };

@@ -10,7 +10,7 @@ pub mod nearest;
 use std::path::PathBuf;
 
 /// What can be set, with every default filled in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
     /// A model pattern (`provider/id`), used where a prompt names none.
     pub default_model: Option<String>,
@@ -52,6 +52,19 @@ pub struct Timeouts {
     pub event_ms: u64,
     /// Until the client is told that nothing comes.
     pub stall_notice_ms: u64,
+}
+
+impl std::fmt::Debug for Settings {
+    /// Without the proxy, whose URL may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("default_model", &self.default_model)
+            .field("limits", &self.limits)
+            .field("timeouts", &self.timeouts)
+            .field("extra_ca_files", &self.extra_ca_files)
+            .field("proxy", &self.proxy.as_ref().map(|_| "***"))
+            .finish()
+    }
 }
 
 impl Default for Settings {

@@ -187,19 +187,15 @@ impl Framer {
                 // An empty line between messages.
                 return;
             }
-            match length.filter(|_| !bad) {
-                Some(length) => {
-                    if length > self.max {
-                        self.state = State::SkipBody { left: length };
-                    } else {
-                        self.state = State::Body { left: length };
-                        self.body_left(length, frames);
-                    }
+            if let Some(length) = length.filter(|_| !bad) {
+                if length > self.max {
+                    self.state = State::SkipBody { left: length };
+                } else {
+                    self.body_left(length, frames);
                 }
-                None => {
-                    frames.push(Frame::BadHeader);
-                    self.state = State::Header { length: None, seen: false, bad: false };
-                }
+            } else {
+                frames.push(Frame::BadHeader);
+                self.state = State::Header { length: None, seen: false, bad: false };
             }
             return;
         }
@@ -248,7 +244,9 @@ fn trim_cr(line: &[u8]) -> &[u8] {
 
 /// Whether a first line is `Name: value` with the name of a header that introduces messages.
 fn is_header(line: &[u8]) -> bool {
-    let Some((name, _)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(':')) else { return false };
+    let Some((name, _)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(':')) else {
+        return false;
+    };
     let name = name.trim();
     name.eq_ignore_ascii_case(CONTENT_LENGTH) || name.eq_ignore_ascii_case("content-type")
 }

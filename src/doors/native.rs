@@ -10,7 +10,7 @@ pub mod lifecycle;
 pub mod project;
 
 pub use convert::{
-    item as wire_item, info as wire_info, prompt_result as wire_prompt_result, model_info, provider_info,
+    info as wire_info, item as wire_item, model_info, prompt_result as wire_prompt_result, provider_info,
     stop_reason as wire_stop_reason, turn_error as wire_turn_error,
 };
 pub use lifecycle::{Ended, Streams, serve};

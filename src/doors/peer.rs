@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::framing::{Frame, Framer, Framing};
 use classify::{Invalid, Message, classify};
-use requests::Requests;
 pub use requests::RawId;
+use requests::Requests;
 use writer::{Direct, Sink};
 
 /// Messages that may wait for the dispatcher.
@@ -33,7 +33,7 @@ const STACK: usize = 256 << 10;
 pub struct RpcError {
     pub code: i32,
     pub message: String,
-    pub data: aside_protocol::ErrorData,
+    pub data: Box<aside_protocol::ErrorData>,
 }
 
 /// A request that was taken in.
@@ -50,15 +50,20 @@ pub struct Request {
 /// A message for the door.
 pub enum Incoming {
     Request(Request),
-    Notification { method: String, params: Option<Box<RawValue>> },
+    Notification {
+        method: String,
+        params: Option<Box<RawValue>>,
+    },
     /// An answer to a question of the server: its id as it was sent, and the result unless it was an error.
-    Response { id: String, result: Option<Box<RawValue>> },
+    Response {
+        id: String,
+        result: Option<Box<RawValue>>,
+    },
 }
 
 /// Starts the reading thread. The channel closes at the end of input.
 pub fn read(
     mut input: impl Read + Send + 'static,
-    max_message_bytes: usize,
     requests: &Arc<Requests>,
     sink: &Sink,
 ) -> std::io::Result<mpsc::Receiver<Incoming>> {
@@ -66,26 +71,29 @@ pub fn read(
     let intake = Intake { requests: Arc::clone(requests), sink: sink.clone(), inbox };
     let thread = std::thread::Builder::new().name("stdin".to_owned()).stack_size(STACK);
     thread.spawn(move || {
-        let mut framer = Framer::new(max_message_bytes);
+        let mut framer = Framer::new(intake.sink.max_message_bytes());
         let mut frames = Vec::new();
         let mut buffer = vec![0; READ];
         loop {
             match input.read(&mut buffer) {
                 Ok(0) | Err(_) => break,
-                Ok(count) => framer.push(&buffer[..count], &mut frames),
+                Ok(count) => {
+                    framer.set_max(intake.sink.max_message_bytes());
+                    framer.push(&buffer[..count], &mut frames);
+                }
             }
             if let Some(framing) = framer.framing() {
                 intake.sink.set_framing(framing);
             }
             for frame in frames.drain(..) {
-                if intake.frame(frame, max_message_bytes, framer.framing()).is_err() {
+                if intake.frame(frame, framer.framing()).is_err() {
                     return;
                 }
             }
         }
         framer.finish(&mut frames);
         for frame in frames {
-            if intake.frame(frame, max_message_bytes, framer.framing()).is_err() {
+            if intake.frame(frame, framer.framing()).is_err() {
                 return;
             }
         }
@@ -104,10 +112,10 @@ struct Intake {
 struct Gone;
 
 impl Intake {
-    fn frame(&self, frame: Frame, max: usize, framing: Option<Framing>) -> Result<(), Gone> {
+    fn frame(&self, frame: Frame, framing: Option<Framing>) -> Result<(), Gone> {
         match frame {
             Frame::Message(bytes) => self.message(bytes),
-            Frame::TooLong => self.refuse(Invalid::too_long(max)),
+            Frame::TooLong => self.refuse(Invalid::too_long(self.sink.max_message_bytes())),
             Frame::BadHeader => self.refuse(Invalid::bad_header(framing)),
         }
     }
@@ -126,11 +134,7 @@ impl Intake {
         }
     }
 
-    fn one(
-        &self,
-        one: Result<classify::One, Invalid>,
-        batch: requests::Seat,
-    ) -> Result<(), Gone> {
+    fn one(&self, one: Result<classify::One, Invalid>, batch: requests::Seat) -> Result<(), Gone> {
         let incoming = match one {
             Ok(classify::One::Request { id, method, params }) => {
                 let in_batch = batch.is_some();

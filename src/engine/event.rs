@@ -24,7 +24,10 @@ pub enum OutputBody {
     /// A question that needs no answer any more.
     QuestionClosed(QuestionId),
     /// The answer to an operation: it stands exactly where it belongs among the events.
-    Answer { ticket: Ticket, answer: Result<Answer, Failure> },
+    Answer {
+        ticket: Ticket,
+        answer: Result<Answer, Failure>,
+    },
 }
 
 /// Something that happened in a session.

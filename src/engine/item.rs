@@ -248,7 +248,11 @@ impl Failure {
     pub fn overloaded(what: &str) -> Self {
         Self {
             retry_after_ms: Some(1_000),
-            ..Self::new(FailureKind::Overloaded, format!("too much is waiting: {what}"), Some("send it again later"))
+            ..Self::new(
+                FailureKind::Overloaded,
+                format!("too much is waiting: {what}"),
+                Some("send it again later"),
+            )
         }
     }
 

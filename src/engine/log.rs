@@ -82,6 +82,9 @@ impl Log {
                 system: system.map(str::to_owned),
             };
             bytes.extend(header.line());
+            if let Some(title) = info.title.clone() {
+                bytes.extend(Record::Title { title }.line());
+            }
             bytes.extend(Record::config(info.model.as_deref(), info.thinking, info.permission_mode).line());
             for item in transcript.items() {
                 bytes.extend(Record::item(item, Text::Whole).line());

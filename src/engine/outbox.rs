@@ -24,7 +24,7 @@ const MAX_WAITING_ENTRIES: usize = 1_024;
 const RING: usize = 1_024;
 
 /// The queue of one session.
-pub struct Outbox {
+pub(super) struct Outbox {
     session: SessionId,
     epoch: u64,
     seq: u64,
@@ -66,7 +66,7 @@ impl Kept {
 
 impl Outbox {
     /// An empty queue whose first event will be number 1 of `epoch`.
-    pub fn new(session: SessionId, epoch: u64, channel: mpsc::Sender<Output>) -> Self {
+    pub(super) fn new(session: SessionId, epoch: u64, channel: mpsc::Sender<Output>) -> Self {
         Self {
             session,
             epoch,
@@ -79,27 +79,27 @@ impl Outbox {
     }
 
     /// The newest event's number; zero before the first.
-    pub fn seq(&self) -> u64 {
+    pub(super) fn seq(&self) -> u64 {
         self.seq
     }
 
     /// The loading that the events belong to.
-    pub fn epoch(&self) -> u64 {
+    pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
 
     /// Whether as much waits as may: the provider must not be read further.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.waiting_bytes > MAX_WAITING_BYTES || self.waiting.len() > MAX_WAITING_ENTRIES
     }
 
     /// Whether anything waits for room.
-    pub fn is_waiting(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// Emits an event other than a delta.
-    pub fn event(&mut self, body: EventBody) {
+    pub(super) fn event(&mut self, body: EventBody) {
         self.seq += 1;
         let event = Event { from_seq: self.seq, seq: self.seq, body };
         self.keep(Kept::Other(event.clone()));
@@ -107,7 +107,7 @@ impl Outbox {
     }
 
     /// Emits the growth of an item's text: what stands in `transcript` from `start` on.
-    pub fn grown(&mut self, transcript: &Transcript, item: ItemId, field: Field, start: usize) {
+    pub(super) fn grown(&mut self, transcript: &Transcript, item: ItemId, field: Field, start: usize) {
         let Some(text) = transcript.get(item).map(|item| text_of(item, field)) else { return };
         let mut start = start;
         while start < text.len() {
@@ -121,7 +121,7 @@ impl Outbox {
     }
 
     /// Sends a question, an answer or the like, which are no events.
-    pub fn send(&mut self, body: OutputBody) {
+    pub(super) fn send(&mut self, body: OutputBody) {
         if self.waiting.is_empty() {
             match self.channel.try_reserve() {
                 Ok(permit) => {
@@ -164,7 +164,7 @@ impl Outbox {
 
     /// Waits until something that waits can be sent; for ever where nothing waits. `None` where the
     /// connection is gone.
-    pub fn room(&self) -> impl Future<Output = Option<mpsc::OwnedPermit<Output>>> + use<> {
+    pub(super) fn room(&self) -> impl Future<Output = Option<mpsc::OwnedPermit<Output>>> + use<> {
         let channel = self.is_waiting().then(|| self.channel.clone());
         async move {
             match channel {
@@ -175,7 +175,7 @@ impl Outbox {
     }
 
     /// Moves what waits into the channel: as much as the permit and the room beyond it take.
-    pub fn flush(&mut self, transcript: &Transcript, permit: Option<mpsc::OwnedPermit<Output>>) {
+    pub(super) fn flush(&mut self, transcript: &Transcript, permit: Option<mpsc::OwnedPermit<Output>>) {
         let Some(permit) = permit else {
             self.waiting.clear();
             self.waiting_bytes = 0;
@@ -183,7 +183,9 @@ impl Outbox {
         };
         let mut permit = Some(permit);
         while !self.waiting.is_empty() {
-            let Some(room) = permit.take().or_else(|| self.channel.clone().try_reserve_owned().ok()) else { return };
+            let Some(room) = permit.take().or_else(|| self.channel.clone().try_reserve_owned().ok()) else {
+                return;
+            };
             let body = match self.waiting.pop_front() {
                 None => return,
                 Some(Waiting::Other(body)) => body,
@@ -200,7 +202,7 @@ impl Outbox {
     }
 
     /// Exactly the events after `seq`, or `None` where some are no longer kept.
-    pub fn since(&self, transcript: &Transcript, seq: u64) -> Option<Vec<Event>> {
+    pub(super) fn since(&self, transcript: &Transcript, seq: u64) -> Option<Vec<Event>> {
         if seq > self.seq {
             return None;
         }

@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{
-    Answer, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome, Question, QuestionAnswer,
-    QuestionBody, SessionInfo, SessionState, Storage,
+    Answer, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome, Question,
+    QuestionAnswer, QuestionBody, SessionInfo, SessionState, Storage,
 };
 use super::item::{
     Failure, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd, TurnId,
@@ -26,7 +26,7 @@ use super::store::Durability;
 use super::store::format::Record;
 use super::store::load::Loaded;
 use super::ticket::Ticket;
-use super::transcript::Transcript;
+use super::transcript::{Transcript, title_of};
 use super::turn::Turn;
 use super::{NewSession, Prompt, World};
 use crate::catalog::ThinkingLevel;
@@ -40,14 +40,30 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// What a session is asked to do.
 pub(super) enum Command {
-    Prompt { ticket: Ticket, prompt: Box<Prompt>, cancel: CancellationToken },
-    Open { ticket: Ticket, after: Option<(u64, u64)>, limit: Option<usize> },
-    Configure { ticket: Ticket, changes: Changes },
-    Answer { question: QuestionId, answer: QuestionAnswer },
+    Prompt {
+        ticket: Ticket,
+        prompt: Box<Prompt>,
+        cancel: CancellationToken,
+    },
+    Open {
+        ticket: Ticket,
+        after: Option<(u64, u64)>,
+        limit: Option<usize>,
+    },
+    Configure {
+        ticket: Ticket,
+        changes: Changes,
+    },
+    Answer {
+        question: QuestionId,
+        answer: QuestionAnswer,
+    },
     /// The client said who it is: later turns live in another world.
     World(Arc<World>),
     /// End all work, flush, and stop.
-    Close { ticket: Option<Ticket> },
+    Close {
+        ticket: Option<Ticket>,
+    },
 }
 
 /// Changes of how a session goes on.
@@ -84,6 +100,7 @@ pub(super) struct Session {
     pub(super) turn: Option<Turn>,
     next_turn: u32,
     pub(super) cwd: String,
+    title: Option<String>,
     pub(super) system: Option<String>,
     pub(super) model: Option<Arc<crate::catalog::Model>>,
     /// `provider/id` as stored, until it is looked up.
@@ -123,6 +140,7 @@ impl Session {
             turn: None,
             next_turn: 1,
             cwd: new.cwd,
+            title: None,
             system: new.system,
             model: new.model,
             stored_model: None,
@@ -160,6 +178,7 @@ impl Session {
         session.out = Outbox::new(id, epoch, outputs);
         session.log = Log::opened(session.world.store.clone(), loaded.file, loaded.torn);
         session.transcript = Transcript::from_items(loaded.items);
+        session.title = loaded.title;
         session.stored_model = loaded.model;
         session.next_turn = loaded.last_turn + 1;
         session.created_at_ms = loaded.created_at_ms;
@@ -201,13 +220,11 @@ impl Session {
     /// Serves the session until it is closed. A panic fails the turn, not the session.
     pub(super) async fn run(mut self) {
         loop {
-            match AssertUnwindSafe(self.serve()).catch_unwind().await {
-                Ok(()) => return,
-                Err(_) => {
-                    tracing::error!(session = %self.id, "a turn panicked");
-                    self.finish_turn(TurnEnd::Failed(Failure::internal("the turn failed inside Aside")));
-                }
+            if AssertUnwindSafe(self.serve()).catch_unwind().await.is_ok() {
+                return;
             }
+            tracing::error!(session = %self.id, "a turn panicked");
+            self.finish_turn(TurnEnd::Failed(Failure::internal("the turn failed inside Aside")));
         }
     }
 
@@ -248,10 +265,9 @@ impl Session {
                 self.out.send(OutputBody::Answer { ticket, answer: Ok(answer) });
             }
             Command::Configure { ticket, changes } => {
-                let answer = self.configure(&changes).map(|warnings| Answer::Configured {
-                    info: Box::new(self.info()),
-                    warnings,
-                });
+                let answer = self
+                    .configure(&changes)
+                    .map(|warnings| Answer::Configured { info: Box::new(self.info()), warnings });
                 self.out.send(OutputBody::Answer { ticket, answer });
             }
             Command::Answer { question, answer } => self.answered(question, answer),
@@ -293,7 +309,7 @@ impl Session {
         let model = self.model.as_ref().map(|model| format!("{}/{}", model.provider, model.id));
         SessionInfo {
             session: self.id.clone(),
-            title: self.transcript.title(),
+            title: self.title.clone(),
             cwd: self.cwd.clone(),
             model: model.or_else(|| self.stored_model.clone()),
             thinking: self.thinking,
@@ -321,17 +337,16 @@ impl Session {
         let missed = after
             .filter(|(epoch, _)| *epoch == self.out.epoch())
             .and_then(|(_, seq)| self.out.since(&self.transcript, seq));
-        let content = match missed {
-            Some(events) => OpenedContent::Events(events),
-            None => {
-                let all = self.transcript.items();
-                let omitted = all.len() - limit.map_or(all.len(), |limit| limit.min(all.len()));
-                OpenedContent::Snapshot {
-                    items: all.get(omitted..).unwrap_or_default().to_vec(),
-                    omitted,
-                    turn: self.turn.as_ref().map(|turn| turn.id),
-                    questions: self.questions.values().map(|(question, _)| Arc::clone(question)).collect(),
-                }
+        let content = if let Some(events) = missed {
+            OpenedContent::Events(events)
+        } else {
+            let all = self.transcript.items();
+            let omitted = all.len() - limit.map_or(all.len(), |limit| limit.min(all.len()));
+            OpenedContent::Snapshot {
+                items: all.get(omitted..).unwrap_or_default().to_vec(),
+                omitted,
+                turn: self.turn.as_ref().map(|turn| turn.id),
+                questions: self.questions.values().map(|(question, _)| Arc::clone(question)).collect(),
             }
         };
         Opened { info: self.info(), content }
@@ -342,8 +357,7 @@ impl Session {
         let mut warnings = Vec::new();
         let mut thinking = changes.thinking;
         if changes.model.is_some() || changes.provider.is_some() {
-            let resolved =
-                self.world.find_model(changes.model.as_deref(), changes.provider.as_deref())?;
+            let resolved = self.world.find_model(changes.model.as_deref(), changes.provider.as_deref())?;
             thinking = thinking.or(resolved.thinking);
             warnings = resolved.warnings;
             self.model = Some(resolved.model);
@@ -417,7 +431,13 @@ impl Session {
         Ok(warnings)
     }
 
-    fn begin_turn(&mut self, ticket: Ticket, prompt: Prompt, cancel: CancellationToken, warnings: Vec<String>) {
+    fn begin_turn(
+        &mut self,
+        ticket: Ticket,
+        prompt: Prompt,
+        cancel: CancellationToken,
+        warnings: Vec<String>,
+    ) {
         let now = self.world.system.clock.now_ms();
         let id = TurnId(self.next_turn);
         self.next_turn += 1;
@@ -429,6 +449,13 @@ impl Session {
             request: Some(Arc::clone(ticket.label())),
             idempotency: prompt.idempotency.clone(),
         });
+        if self.title.is_none() {
+            self.title = title_of(&prompt.text());
+            if let Some(title) = self.title.clone() {
+                self.log.record(&Record::Title { title }, Durability::Written);
+                self.out.event(EventBody::SessionChanged(Box::new(self.info())));
+            }
+        }
         let idempotency = prompt.idempotency.as_deref().map(str::to_owned);
         self.log.record(&Record::Turn { id: id.0, at_ms: now, idempotency }, Durability::Written);
         let item = self.transcript.push(Item {
@@ -440,8 +467,9 @@ impl Session {
             text: prompt.text(),
             body: ItemBody::User { content: prompt.content.clone() },
         });
-        let stored =
-            self.log.record_and_tell(&Record::item(&item, super::store::format::Text::Whole), Durability::Flushed);
+        let stored = self
+            .log
+            .record_and_tell(&Record::item(&item, super::store::format::Text::Whole), Durability::Flushed);
         self.turn = Some(Turn::new(id, vec![ticket], prompt, cancel, warnings, stored));
         self.out.event(EventBody::StateChanged(SessionState::Running));
         self.out.event(EventBody::ItemStarted(Arc::clone(&item)));
@@ -455,7 +483,7 @@ impl Session {
     pub(super) fn finish_turn(&mut self, end: TurnEnd) {
         let Some(mut turn) = self.turn.take() else { return };
         // Closes the connection to the provider and ends the tools.
-        turn.stop();
+        turn.stop(self.model.as_deref());
         let status = match &end {
             TurnEnd::Failed(_) => ItemStatus::Failed,
             TurnEnd::Cancelled | TurnEnd::Interrupted => ItemStatus::Cancelled,
@@ -580,7 +608,6 @@ impl Session {
         }
         self.tell_stall();
     }
-
 }
 
 /// Resolves when the turn that runs is cancelled; never where none runs.

@@ -113,14 +113,17 @@ impl Store {
         let job = Job { file: file.clone(), bytes, durability, done };
         match self.jobs.try_send(job) {
             Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => Err(job.bytes),
+            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => {
+                Err(job.bytes)
+            }
         }
     }
 
     /// Resolves when everything appended so far is on the disk.
     pub async fn settled(&self, file: &SessionFile) -> io::Result<()> {
         let (done, finished) = oneshot::channel();
-        let job = Job { file: file.clone(), bytes: Vec::new(), durability: Durability::Flushed, done: Some(done) };
+        let job =
+            Job { file: file.clone(), bytes: Vec::new(), durability: Durability::Flushed, done: Some(done) };
         self.jobs.send(job).await.map_err(|_| io::Error::other("the store has ended"))?;
         finished.await.map_err(|_| io::Error::other("the store has ended"))?
     }
@@ -157,9 +160,16 @@ fn run(mut queue: mpsc::Receiver<Job>, files: &dyn crate::system::Files) {
             let wants_flush = job.durability == Durability::Flushed && written.is_ok();
             if let Some(done) = job.done {
                 // Whoever asked may have been cancelled meanwhile.
-                let _ = done.send(if job.bytes.is_empty() && wants_flush { sync(&job.file, files) } else { written });
+                let _ = done.send(if job.bytes.is_empty() && wants_flush {
+                    sync(&job.file, files)
+                } else {
+                    written
+                });
             }
-            if wants_flush && !job.bytes.is_empty() && !flush.iter().any(|file| Arc::ptr_eq(&file.0, &job.file.0)) {
+            if wants_flush
+                && !job.bytes.is_empty()
+                && !flush.iter().any(|file| Arc::ptr_eq(&file.0, &job.file.0))
+            {
                 flush.push(job.file);
             }
         }

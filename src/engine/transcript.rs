@@ -9,35 +9,35 @@ use crate::models::{Assistant, Block, Content, Message};
 
 /// The items in order. Item `n` has the index `n - 1`.
 #[derive(Default)]
-pub struct Transcript {
+pub(super) struct Transcript {
     items: Vec<Arc<Item>>,
 }
 
 impl Transcript {
     /// A transcript read from a file. Items keep their order; their ids are made to match it.
-    pub fn from_items(items: Vec<Item>) -> Self {
+    pub(super) fn from_items(items: Vec<Item>) -> Self {
         Self { items: items.into_iter().map(Arc::new).collect() }
     }
 
     /// The id that the next item gets.
-    pub fn next_id(&self) -> ItemId {
+    pub(super) fn next_id(&self) -> ItemId {
         ItemId(self.items.last().map_or(1, |item| item.id.0.saturating_add(1)))
     }
 
     /// Adds an item, whose id must be `next_id`.
-    pub fn push(&mut self, item: Item) -> Arc<Item> {
+    pub(super) fn push(&mut self, item: Item) -> Arc<Item> {
         let item = Arc::new(item);
         self.items.push(Arc::clone(&item));
         item
     }
 
     /// All items.
-    pub fn items(&self) -> &[Arc<Item>] {
+    pub(super) fn items(&self) -> &[Arc<Item>] {
         &self.items
     }
 
     /// The item of that id.
-    pub fn get(&self, id: ItemId) -> Option<&Arc<Item>> {
+    pub(super) fn get(&self, id: ItemId) -> Option<&Arc<Item>> {
         // Ids rise by one from the first, but a file may have lost some.
         let guess = self.items.get(id.0 as usize - usize::from(id.0 > 0));
         guess.filter(|item| item.id == id).or_else(|| {
@@ -47,7 +47,7 @@ impl Transcript {
     }
 
     /// Changes the item of that id. A copy that an event still holds stays as it was.
-    pub fn update(&mut self, id: ItemId, change: impl FnOnce(&mut Item)) -> Option<Arc<Item>> {
+    pub(super) fn update(&mut self, id: ItemId, change: impl FnOnce(&mut Item)) -> Option<Arc<Item>> {
         let index = self.items.binary_search_by_key(&id, |item| item.id).ok()?;
         let item = self.items.get_mut(index)?;
         change(Arc::make_mut(item));
@@ -55,26 +55,20 @@ impl Transcript {
     }
 
     /// Like `update`, for an id that may not be known.
-    pub fn update_some(&mut self, id: Option<ItemId>, change: impl FnOnce(&mut Item)) {
+    pub(super) fn update_some(&mut self, id: Option<ItemId>, change: impl FnOnce(&mut Item)) {
         if let Some(id) = id {
             self.update(id, change);
         }
     }
 
     /// The number of the newest model call.
-    pub fn last_call(&self) -> u32 {
+    pub(super) fn last_call(&self) -> u32 {
         self.items.iter().map(|item| item.call).max().unwrap_or(0)
-    }
-
-    /// The first words of the first prompt, as a title.
-    pub fn title(&self) -> Option<String> {
-        let first = self.items.iter().find(|item| matches!(item.body, ItemBody::User { .. }))?;
-        title_of(&first.text)
     }
 
     /// The conversation as a model is sent it: the items of one call become one assistant message, each tool
     /// call is followed by its result, and what was withdrawn is left out.
-    pub fn messages(&self) -> Vec<Message> {
+    pub(super) fn messages(&self) -> Vec<Message> {
         let mut messages = Vec::new();
         let mut open: Option<OpenCall> = None;
         for item in &self.items {
@@ -94,9 +88,10 @@ impl Transcript {
                 ItemBody::Thinking { origin, redacted: Some(data), .. } => {
                     (origin, Block::RedactedThinking { data: data.clone() })
                 }
-                ItemBody::Thinking { origin, signature, redacted: None } => {
-                    (origin, Block::Thinking { text: item.text.as_str().into(), signature: signature.clone() })
-                }
+                ItemBody::Thinking { origin, signature, redacted: None } => (
+                    origin,
+                    Block::Thinking { text: item.text.as_str().into(), signature: signature.clone() },
+                ),
                 ItemBody::ToolCall(call) => (
                     &call.origin,
                     Block::ToolCall {
@@ -126,7 +121,9 @@ impl Transcript {
                         call_id: call.call_id.clone(),
                         name: call.name.clone(),
                         content: vec![Content::Text(match status {
-                            ItemStatus::Cancelled | ItemStatus::InProgress => "Cancelled by the person.".into(),
+                            ItemStatus::Cancelled | ItemStatus::InProgress => {
+                                "Cancelled by the person.".into()
+                            }
                             _ => item.text.as_str().into(),
                         })],
                         is_error: status != ItemStatus::Completed,
@@ -158,7 +155,7 @@ fn close(open: &mut Option<OpenCall>, messages: &mut Vec<Message>) {
 }
 
 /// The first line of a prompt, at most 80 characters of it.
-pub fn title_of(text: &str) -> Option<String> {
+pub(super) fn title_of(text: &str) -> Option<String> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(match line.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -14,7 +14,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Prompt;
-use super::event::{EventBody, Field, PermissionMode, PermissionOption, PermissionOptionKind, QuestionAnswer, QuestionBody};
+use super::event::{
+    EventBody, Field, PermissionMode, PermissionOption, PermissionOptionKind, QuestionAnswer, QuestionBody,
+};
 use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
 use super::session::{Asker, Session};
 use super::ticket::Ticket;
@@ -23,7 +25,8 @@ use crate::models::{self, Call, Delta, DeltaStream, Fault, Origin, Request, Stop
 use crate::tools::{self, Audience, Effect, ToolContext, ToolKind, ToolOutcome};
 
 /// The system prompt where none was given.
-const SYSTEM: &str = "You are Aside, an assistant beside a person's editor. Answer in Markdown, briefly and exactly.";
+const SYSTEM: &str =
+    "You are Aside, an assistant beside a person's editor. Answer in Markdown, briefly and exactly.";
 
 /// One turn of a session.
 pub(super) struct Turn {
@@ -134,9 +137,13 @@ impl Turn {
     }
 
     /// Ends whatever runs: the connection to the provider is closed, tools are dropped.
-    pub(super) fn stop(&mut self) {
+    pub(super) fn stop(&mut self, model: Option<&crate::catalog::Model>) {
         if let State::Calling(calling) = &self.state {
             self.usage.add(&calling.usage);
+            // What a call costs that was cut off before its counts came is not known.
+            let counted = calling.usage != Usage::default();
+            let cost = model.filter(|_| counted).and_then(|model| cost_of(model, &calling.usage));
+            self.cost = self.cost.zip(cost).map(|(sum, cost)| sum + cost);
         }
         self.state = State::Stopped;
         // Marks the token as used, so that whoever keeps it can forget it.
@@ -153,7 +160,8 @@ impl Turn {
 
     /// What the model said in its last message.
     pub(super) fn answer_text(&self, transcript: &Transcript) -> String {
-        let items = transcript.items().iter().rev().take_while(|item| item.turn.is_none_or(|turn| turn == self.id));
+        let items =
+            transcript.items().iter().rev().take_while(|item| item.turn.is_none_or(|turn| turn == self.id));
         let mut texts: Vec<&str> = items
             .filter(|item| item.call == self.call && matches!(item.body, ItemBody::Text { .. }))
             .map(|item| item.text.as_str())
@@ -173,7 +181,7 @@ impl Session {
             Step::Delta(Some(Ok(delta))) => self.delta(delta),
             Step::Delta(Some(Err(fault))) => self.finish_turn(TurnEnd::Failed(fault.into())),
             Step::Delta(None) => self.call_ended(),
-            Step::Tool(item, outcome) => self.tool_ended(item, outcome),
+            Step::Tool(item, outcome) => self.tool_ended(item, &outcome),
         }
     }
 
@@ -212,7 +220,8 @@ impl Session {
             output_schema: turn.prompt.output_schema.clone(),
             ..Request::default()
         };
-        turn.state = State::Resolving(Box::pin(async move { world.authorise(model, request, explicit).await }));
+        turn.state =
+            State::Resolving(Box::pin(async move { world.authorise(model, request, explicit).await }));
     }
 
     fn call_model(&mut self, call: Call) {
@@ -244,13 +253,14 @@ impl Session {
             calling.began = true;
         }
         match delta {
-            Delta::Text { block, text } => self.grow(block, Field::Text, &text, |origin| ItemBody::Text {
-                origin,
-                signature: None,
-            }),
+            Delta::Text { block, text } => {
+                self.grow(block, Field::Text, &text, |origin| ItemBody::Text { origin, signature: None });
+            }
             Delta::Thinking { block, text } => self.grow(block, Field::Text, &text, thinking),
             Delta::Arguments { block, text } => {
-                self.grow(block, Field::Arguments, &text, |origin| tool_call(origin, String::new(), String::new()));
+                self.grow(block, Field::Arguments, &text, |origin| {
+                    tool_call(origin, String::new(), String::new())
+                });
             }
             Delta::ToolCall { block, id, name } => {
                 self.grow(block, Field::Arguments, "", |origin| tool_call(origin, id, name));
@@ -282,7 +292,9 @@ impl Session {
 
     /// The item of an answer's block, begun where it is new.
     fn block(&mut self, block: u32, body: impl FnOnce(Origin) -> ItemBody) -> Option<ItemId> {
-        let Some(Turn { id: turn, call, state: State::Calling(calling), .. }) = &mut self.turn else { return None };
+        let Some(Turn { id: turn, call, state: State::Calling(calling), .. }) = &mut self.turn else {
+            return None;
+        };
         // The newest block is the one that grows, nearly always.
         if let Some((_, item)) = calling.blocks.iter().rev().find(|(known, _)| *known == block) {
             return Some(*item);
@@ -395,20 +407,22 @@ impl Session {
         let arguments = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
         let tool = tools::tool(&call.name).filter(|tool| {
             let model = self.model.as_ref();
-            model.is_some_and(|model| is_offered(*tool, model, self.turn.as_ref().and_then(|turn| turn.prompt.tools.as_deref())))
+            model.is_some_and(|model| {
+                is_offered(*tool, model, self.turn.as_ref().and_then(|turn| turn.prompt.tools.as_deref()))
+            })
         });
         let Some(tool) = tool else {
             let text = format!("Tool \"{}\" not found.", super::item::cut(&call.name));
-            self.tool_ended(id, ToolOutcome { text, is_error: true });
+            self.tool_ended(id, &ToolOutcome { text, is_error: true });
             return;
         };
         let title = tool.title(&arguments);
         let updated = self.transcript.update(id, |item| {
             if let ItemBody::ToolCall(call) = &mut item.body {
-                call.title = title.clone();
+                call.title.clone_from(&title);
                 call.kind = tool.kind();
                 if call.arguments != text {
-                    call.arguments = text.clone();
+                    call.arguments.clone_from(&text);
                 }
             }
         });
@@ -422,10 +436,10 @@ impl Session {
             self.run_tool(id);
         } else if self.permission_mode == PermissionMode::Plan {
             let text = "Denied: the session is in plan mode, in which nothing may have an effect.".to_owned();
-            self.tool_ended(id, ToolOutcome { text, is_error: true });
+            self.tool_ended(id, &ToolOutcome { text, is_error: true });
         } else if !self.world.client.request_permission {
             let text = "Denied: the client cannot ask the person for permission.".to_owned();
-            self.tool_ended(id, ToolOutcome { text, is_error: true });
+            self.tool_ended(id, &ToolOutcome { text, is_error: true });
         } else {
             let detail = serde_json::to_string_pretty(&arguments).unwrap_or_default();
             let name = tool.name();
@@ -456,7 +470,8 @@ impl Session {
             QuestionAnswer::Values(_) | QuestionAnswer::Closed => (String::new(), None),
         };
         if taken == "allowSession"
-            && let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
+            && let Some(Item { body: ItemBody::ToolCall(call), .. }) =
+                self.transcript.get(id).map(AsRef::as_ref)
         {
             self.allowed_tools.insert(call.name.clone());
         }
@@ -467,13 +482,14 @@ impl Session {
                 Some(reason) => format!("The person rejected this: {reason}"),
                 None => "The person rejected this.".to_owned(),
             };
-            self.tool_ended(id, ToolOutcome { text, is_error: true });
+            self.tool_ended(id, &ToolOutcome { text, is_error: true });
         }
         self.go_on();
     }
 
     fn run_tool(&mut self, id: ItemId) {
-        let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref) else {
+        let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
+        else {
             return;
         };
         let Some(tool) = tools::tool(&call.name) else { return };
@@ -487,10 +503,11 @@ impl Session {
         });
     }
 
-    fn tool_ended(&mut self, id: ItemId, outcome: ToolOutcome) {
+    fn tool_ended(&mut self, id: ItemId, outcome: &ToolOutcome) {
         let limit = self.world.settings.limits.max_item_bytes;
         self.transcript.update(id, |item| {
-            let end = (0..=limit.min(outcome.text.len())).rev().find(|end| outcome.text.is_char_boundary(*end));
+            let end =
+                (0..=limit.min(outcome.text.len())).rev().find(|end| outcome.text.is_char_boundary(*end));
             item.text.push_str(&outcome.text[..end.unwrap_or(0)]);
         });
         self.out.grown(&self.transcript, id, Field::Text, 0);
@@ -502,7 +519,8 @@ impl Session {
     fn go_on(&mut self) {
         let Some(Turn { id, state: State::Working(_), .. }) = &self.turn else { return };
         let id = *id;
-        let mut items = self.transcript.items().iter().rev().take_while(|item| item.turn.is_none_or(|turn| turn == id));
+        let mut items =
+            self.transcript.items().iter().rev().take_while(|item| item.turn.is_none_or(|turn| turn == id));
         if items.any(|item| item.status == ItemStatus::InProgress) {
             return;
         }

@@ -132,7 +132,7 @@ mod unix {
                 hang_up: signal(SignalKind::hangup())?,
                 client: Process::parent(),
                 // A regular file cannot be watched, and needs not to be.
-                output: output.and_then(|fd| AsyncFd::with_interest(fd, Interest::ERROR).ok()),
+                output: output.and_then(|fd| told_of(fd, Interest::ERROR)),
             })
         }
 
@@ -152,6 +152,17 @@ mod unix {
                 () = loss(self.output.as_ref()) => Event::ClientGone,
             }
         }
+    }
+
+    /// Registers a descriptor with the runtime; `None` for one that the system cannot watch.
+    #[expect(
+        unsafe_code,
+        reason = "the one call of the runtime that leaves the life of the descriptor to its caller"
+    )]
+    fn told_of(fd: OwnedFd, interest: Interest) -> Option<AsyncFd<OwnedFd>> {
+        // SAFETY: an `OwnedFd` answers with the same open descriptor until it is dropped, and the `AsyncFd`
+        // that takes it here is what drops it, after taking it off the runtime's list.
+        unsafe { AsyncFd::register_with_interest(fd, interest) }.ok()
     }
 
     /// A process that is watched.
@@ -175,7 +186,7 @@ mod unix {
         fn of(pid: Pid) -> Option<Self> {
             #[cfg(target_os = "linux")]
             if let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
-                && let Ok(told) = AsyncFd::with_interest(fd, Interest::READABLE)
+                && let Some(told) = told_of(fd, Interest::READABLE)
             {
                 return Some(Self::Told(told));
             }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Audience, Effect, FieldKind, Form, FormField, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome};
+use super::{
+    Audience, Effect, FieldKind, Form, FormField, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome,
+};
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,10 @@ impl Tool for Demo {
         Box::pin(async move {
             let Some(question) = text(&arguments, "question") else {
                 let note = text(&arguments, "note").unwrap_or("nothing in particular");
-                return ToolOutcome { text: format!("Pretended: {note}. Nothing was touched."), is_error: false };
+                return ToolOutcome {
+                    text: format!("Pretended: {note}. Nothing was touched."),
+                    is_error: false,
+                };
             };
             let field = FormField {
                 name: "answer".to_owned(),
@@ -57,7 +62,9 @@ impl Tool for Demo {
             };
             let form = Form { message: question.to_owned(), fields: vec![field] };
             match context.ask(form).await.as_ref().and_then(|values| values.get("answer")) {
-                Some(answer) => ToolOutcome { text: format!("The person answered: {answer}"), is_error: false },
+                Some(answer) => {
+                    ToolOutcome { text: format!("The person answered: {answer}"), is_error: false }
+                }
                 None => ToolOutcome { text: "Nobody answered.".to_owned(), is_error: true },
             }
         })

@@ -1,20 +1,21 @@
 //! Between the engine's types and the contract's. Nothing else.
 
 use crate::accounts::{Source, Status};
-use crate::catalog::{Listed, Model, Provider};
+use crate::catalog::{Listed, Provider};
+use crate::doors::peer::RpcError;
 use crate::engine::store::format::{kind_name, mode_name};
 use crate::engine::{
-    Event, EventBody, Failure, FailureKind, Field, Item, ItemBody, ItemStatus, PermissionOptionKind, PromptOutcome,
-    Question, QuestionBody, SessionId, SessionInfo, SessionState, SessionSummary, Severity, Storage, TurnEnd,
+    Event, EventBody, Failure, FailureKind, Field, Item, ItemBody, ItemStatus, PermissionOptionKind,
+    PromptOutcome, Question, QuestionBody, SessionId, SessionInfo, SessionState, SessionSummary, Severity,
+    Storage, TurnEnd,
 };
 use crate::models::{Category, Content, Usage};
 use crate::settings::Diagnostic;
 use crate::tools::FieldKind;
-use crate::doors::peer::RpcError;
 use aside_protocol as wire;
 
 /// An event.
-pub fn event(session: &SessionId, epoch: u64, event: &Event) -> wire::Event {
+pub(super) fn event(session: &SessionId, epoch: u64, event: &Event) -> wire::Event {
     wire::Event {
         session_id: session.to_string(),
         epoch,
@@ -41,7 +42,9 @@ fn event_body(session: &SessionId, body: &EventBody) -> wire::EventBody {
         EventBody::ItemUpdated(updated) => wire::EventBody::ItemUpdated { item: item(updated) },
         EventBody::ItemCompleted(completed) => wire::EventBody::ItemCompleted { item: item(completed) },
         EventBody::ItemWithdrawn(id) => wire::EventBody::ItemWithdrawn { item_id: id.to_string() },
-        EventBody::QuestionAsked(asked) => wire::EventBody::QuestionAsked { question: question(session, asked) },
+        EventBody::QuestionAsked(asked) => {
+            wire::EventBody::QuestionAsked { question: question(session, asked) }
+        }
         EventBody::QuestionResolved { question, outcome } => wire::EventBody::QuestionResolved {
             question_id: question.to_string(),
             outcome: (*outcome).to_owned(),
@@ -89,7 +92,9 @@ pub fn item(item: &Item) -> wire::Item {
 
 fn item_body(body: &ItemBody) -> wire::ItemBody {
     match body {
-        ItemBody::User { content } => wire::ItemBody::UserMessage { content: content.iter().map(shown).collect() },
+        ItemBody::User { content } => {
+            wire::ItemBody::UserMessage { content: content.iter().map(shown).collect() }
+        }
         ItemBody::Text { origin, .. } => {
             wire::ItemBody::AssistantText { model: format!("{}/{}", origin.provider, origin.model) }
         }
@@ -123,31 +128,35 @@ fn shown(content: &Content) -> wire::ContentBlock {
 }
 
 /// A question.
-pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuestion {
+pub(super) fn question(session: &SessionId, question: &Question) -> wire::PendingQuestion {
     match &question.body {
-        QuestionBody::Permission { item, tool, title, detail, options } => wire::PendingQuestion::Permission {
-            request: wire::RequestPermissionParams {
-                session_id: session.to_string(),
-                question_id: question.id.to_string(),
-                item_id: item.to_string(),
-                tool: tool.clone(),
-                title: title.clone(),
-                detail: detail.clone(),
-                locations: Vec::new(),
-                options: options
-                    .iter()
-                    .map(|option| wire::PermissionOption {
-                        id: option.id.to_owned(),
-                        label: option.label.clone(),
-                        kind: match option.kind {
-                            PermissionOptionKind::AllowOnce => wire::PermissionOptionKind::AllowOnce,
-                            PermissionOptionKind::AllowSession => wire::PermissionOptionKind::AllowSession,
-                            PermissionOptionKind::RejectOnce => wire::PermissionOptionKind::RejectOnce,
-                        },
-                    })
-                    .collect(),
-            },
-        },
+        QuestionBody::Permission { item, tool, title, detail, options } => {
+            wire::PendingQuestion::Permission {
+                request: wire::RequestPermissionParams {
+                    session_id: session.to_string(),
+                    question_id: question.id.to_string(),
+                    item_id: item.to_string(),
+                    tool: tool.clone(),
+                    title: title.clone(),
+                    detail: detail.clone(),
+                    locations: Vec::new(),
+                    options: options
+                        .iter()
+                        .map(|option| wire::PermissionOption {
+                            id: option.id.to_owned(),
+                            label: option.label.clone(),
+                            kind: match option.kind {
+                                PermissionOptionKind::AllowOnce => wire::PermissionOptionKind::AllowOnce,
+                                PermissionOptionKind::AllowSession => {
+                                    wire::PermissionOptionKind::AllowSession
+                                }
+                                PermissionOptionKind::RejectOnce => wire::PermissionOptionKind::RejectOnce,
+                            },
+                        })
+                        .collect(),
+                },
+            }
+        }
         QuestionBody::Form(form) => wire::PendingQuestion::Form {
             request: wire::PromptUserParams {
                 session_id: Some(session.to_string()),
@@ -206,7 +215,7 @@ fn session_state(state: SessionState) -> wire::SessionState {
 }
 
 /// A session in a list.
-pub fn summary(summary: &SessionSummary) -> wire::SessionSummary {
+pub(super) fn summary(summary: &SessionSummary) -> wire::SessionSummary {
     wire::SessionSummary {
         session_id: summary.session.to_string(),
         title: summary.title.clone(),
@@ -271,13 +280,14 @@ pub fn prompt_result(outcome: &PromptOutcome) -> wire::PromptResult {
 }
 
 /// The error of a request that never became a turn.
-pub fn rpc_error(failure: &Failure) -> RpcError {
+pub(super) fn rpc_error(failure: &Failure) -> RpcError {
     let kind = error_kind(failure.kind);
     let code = match failure.kind {
         FailureKind::InvalidParams => wire::INVALID_PARAMS,
-        FailureKind::Internal | FailureKind::TooLarge | FailureKind::TooManyCalls | FailureKind::Provider(_) => {
-            wire::INTERNAL_ERROR
-        }
+        FailureKind::Internal
+        | FailureKind::TooLarge
+        | FailureKind::TooManyCalls
+        | FailureKind::Provider(_) => wire::INTERNAL_ERROR,
         FailureKind::AuthRequired => wire::AUTH_REQUIRED,
         FailureKind::Overloaded => wire::OVERLOADED,
         FailureKind::NotFound => wire::NOT_FOUND,
@@ -289,12 +299,12 @@ pub fn rpc_error(failure: &Failure) -> RpcError {
     RpcError {
         code,
         message: failure.message.clone(),
-        data: wire::ErrorData {
+        data: Box::new(wire::ErrorData {
             kind,
             hint: failure.hint.clone(),
             path: failure.path.clone(),
             retry_after_ms: failure.retry_after_ms,
-        },
+        }),
     }
 }
 
@@ -332,7 +342,7 @@ fn error_kind(kind: FailureKind) -> wire::ErrorKind {
 }
 
 /// A problem in one of the user's files.
-pub fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
+pub(super) fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
     wire::Diagnostic {
         path: diagnostic.path.display().to_string(),
         line: diagnostic.line,
@@ -364,7 +374,7 @@ pub fn provider_info(provider: &Provider, status: &Status) -> wire::ProviderInfo
 }
 
 /// Why a provider's models cannot be prompted now.
-pub fn missing_key(provider: &Provider) -> String {
+pub(super) fn missing_key(provider: &Provider) -> String {
     match provider.key_variables.first() {
         Some(variable) => format!("no key: set {variable}, or put one into auth.json"),
         None => "no key: put one into auth.json or models.json".to_owned(),
@@ -395,9 +405,4 @@ pub fn model_info(model: &Listed<'_>, reason: Option<String>) -> wire::ModelInfo
         available: reason.is_none(),
         reason,
     }
-}
-
-/// `provider/id`.
-pub fn model_name(model: &Model) -> String {
-    format!("{}/{}", model.provider, model.id)
 }

@@ -18,7 +18,7 @@ use crate::engine::store::load::Access;
 use crate::engine::{Changes, Client, Failure, Handle, Op, Prompt, Ticket, World};
 use crate::models::Content;
 use aside_protocol as wire;
-use aside_protocol::{MessageKind, METHODS, Request as _, Sender, Stage, method};
+use aside_protocol::{METHODS, MessageKind, Request as _, Sender, Stage, method};
 
 /// Sessions in one page of a list where the client does not say.
 const PAGE: u32 = 50;
@@ -116,12 +116,12 @@ pub(super) fn rpc_error(error: &ErrorObjectOwned) -> RpcError {
     RpcError {
         code: error.code(),
         message: error.message().to_owned(),
-        data: data.unwrap_or(wire::ErrorData {
+        data: Box::new(data.unwrap_or(wire::ErrorData {
             kind: wire::ErrorKind::Internal,
             hint: None,
             path: None,
             retry_after_ms: None,
-        }),
+        })),
     }
 }
 
@@ -228,10 +228,8 @@ fn initialize(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObj
         return Err((call.ticket, object(&failure)));
     }
     let capabilities = params.capabilities.unwrap_or_default();
-    let client = Client {
-        request_permission: capabilities.request_permission,
-        prompt_user: capabilities.prompt_user,
-    };
+    let client =
+        Client { request_permission: capabilities.request_permission, prompt_user: capabilities.prompt_user };
     let mut settings = match params.settings {
         None | Some(serde_json::Value::Null) => serde_json::Map::new(),
         Some(serde_json::Value::Object(settings)) => settings,
@@ -248,23 +246,34 @@ fn initialize(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObj
     let world = Arc::new(context.world.changed(system, client, settings.as_deref()));
     context.engine.send(Op::World(Arc::clone(&world)));
     context.world = Arc::clone(&world);
+    context.sink.set_max_message_bytes(world.settings.limits.max_message_bytes);
     context.initialized = true;
     context.client_process = params.process_id;
     if let Some(cwd) = params.cwd {
         context.cwd = cwd;
     }
     let methods = METHODS.iter().filter(|method| {
-        method.sender == Sender::Client && method.kind == MessageKind::Request && method.stage == Stage::Working
+        method.sender == Sender::Client
+            && method.kind == MessageKind::Request
+            && method.stage == Stage::Working
     });
     let result = wire::InitializeResult {
-        protocol_version: params.protocol_version.unwrap_or(wire::PROTOCOL_VERSION).clamp(1, wire::PROTOCOL_VERSION),
+        protocol_version: params
+            .protocol_version
+            .unwrap_or(wire::PROTOCOL_VERSION)
+            .clamp(1, wire::PROTOCOL_VERSION),
         server_info: wire::Implementation {
             name: "aside".to_owned(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         },
         capabilities: wire::ServerCapabilities {
             layouts: vec!["items".to_owned()],
-            content: vec!["text".to_owned(), "image".to_owned(), "resource_link".to_owned(), "resource".to_owned()],
+            content: vec![
+                "text".to_owned(),
+                "image".to_owned(),
+                "resource_link".to_owned(),
+                "resource".to_owned(),
+            ],
             max_message_bytes: world.settings.limits.max_message_bytes as u64,
             storage: if world.store.dir().is_some() { "disk" } else { "memory" }.to_owned(),
         },
@@ -306,7 +315,8 @@ fn list_providers(context: &mut Context, call: Call) -> Result<(), (Ticket, Erro
 
 fn list_models(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     let params: wire::ListModelsParams = params!(call);
-    let result = or_fail!(call, models(&context.world, params.provider.as_deref(), params.available == Some(true)));
+    let result =
+        or_fail!(call, models(&context.world, params.provider.as_deref(), params.available == Some(true)));
     answer(context, call.ticket, &result);
     Ok(())
 }
@@ -323,7 +333,10 @@ pub(super) fn models(
         && !providers.iter().any(|provider| &*provider.id == id)
     {
         let message = format!("no provider {}", cut(id));
-        return Err(Failure { path: Some("/provider".to_owned()), ..Failure::not_found(message, Some("listProviders names them")) });
+        return Err(Failure {
+            path: Some("/provider".to_owned()),
+            ..Failure::not_found(message, Some("listProviders names them"))
+        });
     }
     let mut models = Vec::new();
     for provider in &providers {
@@ -340,7 +353,11 @@ pub(super) fn models(
             }
         }
     }
-    Ok(wire::ListModelsResult { models, default_model: world.default_model(), diagnostics: diagnostics(world) })
+    Ok(wire::ListModelsResult {
+        models,
+        default_model: world.default_model(),
+        diagnostics: diagnostics(world),
+    })
 }
 
 fn thinking(level: Option<&str>) -> Result<Option<ThinkingLevel>, Failure> {
@@ -353,7 +370,9 @@ fn thinking(level: Option<&str>) -> Result<Option<ThinkingLevel>, Failure> {
     })
 }
 
-fn permission_mode(mode: Option<&wire::PermissionMode>) -> Result<Option<crate::engine::PermissionMode>, Failure> {
+fn permission_mode(
+    mode: Option<&wire::PermissionMode>,
+) -> Result<Option<crate::engine::PermissionMode>, Failure> {
     use crate::engine::PermissionMode;
     match mode {
         None => Ok(None),
@@ -503,7 +522,8 @@ fn content(text: Option<String>, blocks: Option<Vec<wire::ContentBlock>>) -> Res
         })
         .collect();
     let content = content?;
-    let empty = content.iter().all(|content| matches!(content, Content::Text(text) if text.trim().is_empty()));
+    let empty =
+        content.iter().all(|content| matches!(content, Content::Text(text) if text.trim().is_empty()));
     if empty {
         return Err(Failure::invalid("/text", "the prompt is empty"));
     }

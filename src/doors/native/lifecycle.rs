@@ -70,8 +70,8 @@ where
     let (outputs_in, outputs) = mpsc::channel(OUTPUTS);
     let (replies_in, replies) = mpsc::unbounded_channel();
     let (engine, handle) = Engine::new(Arc::clone(&world), outputs_in, replies_in);
-    let max = world.settings.limits.max_message_bytes;
-    let incoming = peer::read(streams.input, max, &requests, &sink)?;
+    sink.set_max_message_bytes(world.settings.limits.max_message_bytes);
+    let incoming = peer::read(streams.input, &requests, &sink)?;
     let writer = Writer {
         projection: Native,
         requests: Arc::clone(&requests),
@@ -120,7 +120,12 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
-    async fn run(&mut self, mut incoming: mpsc::Receiver<Incoming>, requests: &Arc<Requests>, watch: Watch) -> Ended {
+    async fn run(
+        &mut self,
+        mut incoming: mpsc::Receiver<Incoming>,
+        requests: &Arc<Requests>,
+        watch: Watch,
+    ) -> Ended {
         let broken = self.context.sink.broken().clone();
         let mut signals = match watch {
             Watch::Process(signals) => Some(signals),
@@ -155,7 +160,9 @@ impl Dispatcher {
     fn message(&mut self, message: Incoming) -> Next {
         match message {
             Incoming::Request(request) => self.request(request),
-            Incoming::Notification { method, params } => return self.notification(&method, params.as_deref()),
+            Incoming::Notification { method, params } => {
+                return self.notification(&method, params.as_deref());
+            }
             Incoming::Response { id, result } => {
                 if let Some((session, question)) = question_of(&id) {
                     let answer = question_answer(result.as_deref());
@@ -196,7 +203,9 @@ impl Dispatcher {
         match method {
             "exit" => return Next::End,
             "cancel" => {
-                let params = params.and_then(|params| serde_json::from_str::<aside_protocol::CancelParams>(params.get()).ok());
+                let params = params.and_then(|params| {
+                    serde_json::from_str::<aside_protocol::CancelParams>(params.get()).ok()
+                });
                 if let Some(params) = params {
                     self.context.engine.send(Op::Cancel { ticket: None, session: params.session_id });
                 }

@@ -6,8 +6,8 @@ use super::convert;
 use crate::doors::peer::RpcError;
 use crate::doors::peer::writer::{Projection, append};
 use crate::engine::{
-    Answer, Event, EventBody, Failure, Field, OpenedContent, Output, OutputBody, Question, QuestionBody, QuestionId,
-    SessionId,
+    Answer, Event, EventBody, Failure, Field, OpenedContent, Output, OutputBody, Question, QuestionBody,
+    QuestionId, SessionId,
 };
 use aside_protocol as wire;
 
@@ -25,7 +25,9 @@ impl Projection for Native {
             }
             OutputBody::Question(question) => ask(&output.session, question, json),
             OutputBody::QuestionClosed(question) => {
-                json.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":");
+                json.extend_from_slice(
+                    b"{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":",
+                );
                 append(json, &question_request_id(&output.session, *question));
                 json.extend_from_slice(b"}}");
             }
@@ -38,26 +40,41 @@ impl Projection for Native {
         match answer {
             Answer::NewSession(info) => append(
                 json,
-                &wire::NewSessionResult { session_id: info.session.to_string(), session: convert::info(info) },
+                &wire::NewSessionResult {
+                    session_id: info.session.to_string(),
+                    session: convert::info(info),
+                },
             ),
             Answer::Opened(opened) => {
                 let session = &opened.info.session;
                 let (events, snapshot) = match &opened.content {
-                    OpenedContent::Events(events) => {
-                        (Some(events.iter().map(|event| convert::event(session, opened.info.epoch, event)).collect()), None)
-                    }
+                    OpenedContent::Events(events) => (
+                        Some(
+                            events
+                                .iter()
+                                .map(|event| convert::event(session, opened.info.epoch, event))
+                                .collect(),
+                        ),
+                        None,
+                    ),
                     OpenedContent::Snapshot { items, omitted, turn, questions } => {
                         let snapshot = wire::Snapshot {
                             items: items.iter().map(|item| convert::item(item)).collect(),
                             omitted: u32::try_from(*omitted).unwrap_or(u32::MAX),
                             turn_id: turn.map(|turn| turn.to_string()),
-                            questions: questions.iter().map(|question| convert::question(session, question)).collect(),
+                            questions: questions
+                                .iter()
+                                .map(|question| convert::question(session, question))
+                                .collect(),
                             queue: Vec::new(),
                         };
                         (None, Some(snapshot))
                     }
                 };
-                append(json, &wire::OpenSessionResult { session: convert::info(&opened.info), events, snapshot });
+                append(
+                    json,
+                    &wire::OpenSessionResult { session: convert::info(&opened.info), events, snapshot },
+                );
             }
             Answer::Configured { info, warnings } => append(
                 json,

@@ -60,7 +60,9 @@ impl Invalid {
     /// A header block without a usable length.
     pub fn bad_header(framing: Option<Framing>) -> Self {
         let message = match framing {
-            Some(Framing::Headers) | None => "a header block without one Content-Length, or a body that ended early",
+            Some(Framing::Headers) | None => {
+                "a header block without one Content-Length, or a body that ended early"
+            }
             Some(Framing::Lines) => "a broken line",
         };
         Self::parse(message, Some("each message is `Content-Length: N`, an empty line and N bytes"))
@@ -70,7 +72,7 @@ impl Invalid {
 /// An error with nothing but its kind and hint as data.
 pub fn error(code: i32, kind: ErrorKind, message: impl Into<String>, hint: Option<&str>) -> RpcError {
     let data = ErrorData { kind, hint: hint.map(str::to_owned), path: None, retry_after_ms: None };
-    RpcError { code, message: message.into(), data }
+    RpcError { code, message: message.into(), data: Box::new(data) }
 }
 
 /// The members of a message that matter. A raw `null` is present; only a missing member is `None`.
@@ -205,7 +207,9 @@ fn mend_and_measure(bytes: &mut [u8]) -> usize {
         match byte {
             b'"' => in_string = !in_string,
             b'\\' if in_string => match code_unit(bytes, at) {
-                Some(0xd800..=0xdbff) if matches!(code_unit(bytes, at + 6), Some(0xdc00..=0xdfff)) => at += 11,
+                Some(0xd800..=0xdbff) if matches!(code_unit(bytes, at + 6), Some(0xdc00..=0xdfff)) => {
+                    at += 11;
+                }
                 Some(0xd800..=0xdfff) => {
                     bytes[at..at + 6].copy_from_slice(b"\\ufffd");
                     at += 5;

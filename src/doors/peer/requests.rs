@@ -95,7 +95,8 @@ impl Requests {
         }
         if table.by_number.len() >= self.max || table.bytes + bytes > MAX_OPEN_BYTES || sink.is_behind() {
             let hint = "read the answers that wait, then send it again";
-            let mut error = error(OVERLOADED, ErrorKind::Overloaded, "too many requests are open", Some(hint));
+            let mut error =
+                error(OVERLOADED, ErrorKind::Overloaded, "too many requests are open", Some(hint));
             error.data.retry_after_ms = Some(1_000);
             return Err(Invalid { id: id.clone(), error });
         }

@@ -51,6 +51,8 @@ struct State {
     framing: AtomicU8,
     waiting_bytes: AtomicUsize,
     refusals: AtomicUsize,
+    /// Bytes that one incoming message may have; zero until it is set.
+    max_message_bytes: AtomicUsize,
     /// Told when the client cannot be written to any more, or was given up.
     broken: CancellationToken,
 }
@@ -87,6 +89,16 @@ impl Sink {
             Framing::Headers => 2,
         };
         self.state.framing.store(number, Ordering::Relaxed);
+    }
+
+    /// Another limit for incoming messages, from the next one on.
+    pub fn set_max_message_bytes(&self, max: usize) {
+        self.state.max_message_bytes.store(max, Ordering::Relaxed);
+    }
+
+    /// The limit for incoming messages.
+    pub fn max_message_bytes(&self) -> usize {
+        self.state.max_message_bytes.load(Ordering::Relaxed)
     }
 
     /// Told when the client cannot be written to any more.
@@ -338,7 +350,11 @@ pub fn append(json: &mut Vec<u8>, value: &impl serde::Serialize) {
 }
 
 /// The thread: writes each buffer and gives it back; `None` says that the client is gone.
-fn write_all(mut output: impl Write, mut jobs: mpsc::Receiver<Vec<u8>>, done: &mpsc::Sender<Option<Vec<u8>>>) {
+fn write_all(
+    mut output: impl Write,
+    mut jobs: mpsc::Receiver<Vec<u8>>,
+    done: &mpsc::Sender<Option<Vec<u8>>>,
+) {
     while let Some(buffer) = jobs.blocking_recv() {
         let result = output.write_all(&buffer).and_then(|()| output.flush());
         let back = result.is_ok().then_some(buffer);

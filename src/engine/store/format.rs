@@ -21,19 +21,40 @@ pub const VERSION: u32 = 1;
 #[serde(tag = "t", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Record {
     /// The first record.
-    Session { v: u32, id: String, created_at_ms: u64, cwd: String, #[serde(default)] system: Option<String> },
+    Session {
+        v: u32,
+        id: String,
+        created_at_ms: u64,
+        cwd: String,
+        #[serde(default)]
+        system: Option<String>,
+    },
     /// The file was loaded to be written: sequence numbers begin anew.
     Epoch { n: u64, at_ms: u64 },
     /// How the session goes on.
     Config { model: Option<String>, thinking: Option<String>, mode: String },
+    /// The session's title: the first words of its first prompt, or what the person called it.
+    Title { title: String },
     /// A turn began.
-    Turn { id: u32, at_ms: u64, #[serde(default)] idempotency: Option<String> },
+    Turn {
+        id: u32,
+        at_ms: u64,
+        #[serde(default)]
+        idempotency: Option<String>,
+    },
     /// An item, new or in its newest state. `text: None` keeps what the `text` records added up to.
     Item { item: StoredItem },
     /// More of an item's text.
     Text { id: u32, s: String },
     /// A turn ended.
-    End { turn: u32, at_ms: u64, stop: String, #[serde(default)] error: Option<StoredFailure>, usage: StoredUsage },
+    End {
+        turn: u32,
+        at_ms: u64,
+        stop: String,
+        #[serde(default)]
+        error: Option<StoredFailure>,
+        usage: StoredUsage,
+    },
     /// Of a newer version.
     #[serde(other)]
     Unknown,
@@ -57,8 +78,14 @@ pub struct StoredItem {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "k", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum StoredBody {
-    User { content: Vec<StoredContent> },
-    Text { origin: StoredOrigin, #[serde(default)] signature: Option<String> },
+    User {
+        content: Vec<StoredContent>,
+    },
+    Text {
+        origin: StoredOrigin,
+        #[serde(default)]
+        signature: Option<String>,
+    },
     Thinking {
         origin: StoredOrigin,
         #[serde(default)]
@@ -76,7 +103,11 @@ enum StoredBody {
         #[serde(default)]
         signature: Option<String>,
     },
-    Notice { severity: String, #[serde(default)] hint: Option<String> },
+    Notice {
+        severity: String,
+        #[serde(default)]
+        hint: Option<String>,
+    },
     #[serde(other)]
     Unknown,
 }
@@ -84,8 +115,13 @@ enum StoredBody {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "k", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum StoredContent {
-    Text { text: String },
-    Image { mime_type: String, data: String },
+    Text {
+        text: String,
+    },
+    Image {
+        mime_type: String,
+        data: String,
+    },
     #[serde(other)]
     Unknown,
 }
@@ -212,11 +248,6 @@ impl StoredItem {
     /// Its id.
     pub fn id(&self) -> u32 {
         self.id
-    }
-
-    /// Whether this is something that the person said.
-    pub fn user_text(&self) -> Option<&str> {
-        matches!(self.body, StoredBody::User { .. }).then(|| self.text.as_deref())?
     }
 }
 

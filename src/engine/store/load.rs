@@ -12,7 +12,6 @@ use super::{SessionFile, Store};
 use crate::catalog::ThinkingLevel;
 use crate::engine::event::{PermissionMode, SessionSummary};
 use crate::engine::item::{Failure, Item, ItemStatus, SessionId, cut};
-use crate::engine::transcript::title_of;
 use crate::models::Usage;
 
 /// How much of a file is read for a list.
@@ -30,6 +29,7 @@ pub struct Loaded {
     pub created_at_ms: u64,
     pub updated_at_ms: u64,
     pub cwd: String,
+    pub title: Option<String>,
     pub system: Option<String>,
     pub model: Option<String>,
     pub thinking: Option<ThinkingLevel>,
@@ -99,6 +99,7 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         created_at_ms,
         updated_at_ms: created_at_ms,
         cwd,
+        title: None,
         system,
         model: None,
         thinking: None,
@@ -129,6 +130,7 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
                 loaded.thinking = thinking.and_then(|level| level.parse().ok());
                 loaded.mode = mode_of(&mode);
             }
+            Record::Title { title } => loaded.title = Some(title),
             Record::Turn { id, at_ms, .. } => {
                 loaded.last_turn = loaded.last_turn.max(id);
                 loaded.interrupted = true;
@@ -195,7 +197,8 @@ pub fn list(
     let mut page = Vec::new();
     for (updated_at_ms, session) in files {
         if page.len() == limit {
-            let next = page.last().map(|last: &SessionSummary| format!("{}.{}", last.updated_at_ms, last.session));
+            let next =
+                page.last().map(|last: &SessionSummary| format!("{}.{}", last.updated_at_ms, last.session));
             return Ok((page, next));
         }
         let Some(path) = store.path(&session) else { continue };
@@ -218,7 +221,7 @@ fn head(store: &Store, path: &Path) -> Option<(Option<String>, String)> {
     let mut lines = start.split(|byte| *byte == b'\n');
     let Ok(Record::Session { cwd, .. }) = serde_json::from_slice(lines.next()?) else { return None };
     let title = lines.find_map(|line| match serde_json::from_slice(line) {
-        Ok(Record::Item { item }) => item.user_text().and_then(title_of),
+        Ok(Record::Title { title }) => Some(title),
         _ => None,
     });
     Some((title, cwd))

@@ -1,0 +1,141 @@
+"""The acceptance with a real model: the command line and a ten-line script stream its answer, go on in the same session,
+and cancel midway.
+
+Usage: python check.py PROGRAM PYTHON, where PYTHON has the packages that model.py needs.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+import time
+
+from model import CONTEXT, Model
+from proof import Broken, Client, Run, conclude, environment, free_of_escapes, holds, json_lines, section
+
+HERE = pathlib.Path(__file__).resolve().parent
+# What the model could still say when it is cancelled takes many times as long as a cancelled turn may take.
+SHORT, LONG = 40, 2000
+SOON = 3
+
+
+def configure(home, address):
+    """A models.json with the model as a provider of its own, and no key anywhere."""
+    models = [
+        {"id": "short", "contextWindow": CONTEXT, "maxTokens": SHORT},
+        {"id": "long", "contextWindow": CONTEXT, "maxTokens": LONG},
+    ]
+    provider = {"name": "On this machine", "baseUrl": address + "/v1", "api": "openai-completions", "models": models}
+    pathlib.Path(home, "models.json").write_text(json.dumps({"providers": {"local": provider}}), encoding="utf-8")
+    return environment(ASIDE_HOME=home)
+
+
+def tokens(usage):
+    """All that the model was given, whether it remembered it or not."""
+    return usage["inputTokens"] + usage["cacheReadTokens"] + usage["cacheWriteTokens"]
+
+
+def idle_soon(model):
+    """Whether the model stops working within a time in which it could not have come to the end."""
+    until = time.monotonic() + SOON
+    while model.busy():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def spread(writes):
+    """Seconds between the first write and the last."""
+    return writes[-1][0] - writes[0][0] if writes else 0
+
+
+def command_line(aside, env, folder):
+    section("aside prompt")
+    ask = [aside, "prompt", "--provider", "local", "--model", "short"]
+    run = Run([*ask, "Tell me about the sea."], env=env, cwd=folder)
+    holds("the exit status is 0", run.end() == 0, (run.process.returncode, run.complaint))
+    holds("there is an answer", len(run.text.split()) >= 3, run.output)
+    holds("it is plain text in a pipe", free_of_escapes(run.output), run.output)
+    moments = sorted({round(when, 3) for when, _ in run.writes})
+    holds(f"it streams: {len(run.writes)} writes over {spread(run.writes):.2f} s", len(moments) >= 5, moments)
+    print("          | " + run.text.strip().replace("\n", "\n          | "))
+    run = Run([*ask, "--json", "Tell me about the sea."], env=env, cwd=folder)
+    status, lines = run.end(), json_lines(run.output)
+    deltas = [line for line in lines if '"delta"' in json.dumps(line)]
+    holds(f"--json writes events, {len(deltas)} of them deltas", status == 0 and len(deltas) >= 5, lines[:5])
+    holds(f"they come one by one, over {spread(run.writes):.2f} s", len(run.writes) >= 5, run.writes)
+    run = Run([aside, "models"], env=env, cwd=folder)
+    holds("`models` lists the provider of models.json", run.end() == 0 and "local" in run.text, run.output)
+
+
+def script(aside, env, folder, model):
+    section("script.py")
+    run = Run([sys.executable, HERE / "script.py", aside], env=env, cwd=folder)
+    status = run.end()
+    idle = idle_soon(model)
+    holds("the exit status is 0", status == 0, (status, run.text, run.complaint))
+    turns = [json.loads(line[3:])["result"] for line in run.text.splitlines() if line.startswith("-- ")]
+    if not holds("three turns were answered", len(turns) == 3, run.text):
+        return
+    first, second, third = turns
+    holds(f"it streams: {len(run.writes)} writes over {spread(run.writes):.2f} s", len(run.writes) >= 15, run.writes)
+    holds("each answer was streamed before it was given whole",
+          all(turn["text"].strip() in run.text.replace("\r\n", "\n") for turn in turns), run.text)
+    holds("the first two turns ended by themselves",
+          {first["stopReason"], second["stopReason"]} <= {"endTurn", "maxTokens"}, turns)
+    holds("all three are of one session and of the model of models.json",
+          {(turn["sessionId"], turn["model"]) for turn in turns} == {(first["sessionId"], first["model"])}
+          and first["model"].startswith("local/"), turns)
+    said = tokens(first["usage"]) + first["usage"]["outputTokens"]
+    holds(f"the second prompt took the first exchange to the model: {tokens(second['usage'])} tokens after {said}",
+          tokens(first["usage"]) > 0 and tokens(second["usage"]) > said, turns)
+    holds("the third turn was cancelled", third["stopReason"] == "cancelled", third)
+    holds("the model has stopped working", idle)
+
+
+def cancelled(aside, env, folder, model):
+    section("cancelling, watched from the model's side")
+    for how in ("cancel", "$/cancelRequest"):
+        with Client(aside, env, folder) as client:
+            asked = client.send("prompt", text="Tell me a very long story about a ship.", model="local/long")
+            seen = {"deltas": 0, "at": None, "busy": False}
+
+            def watch(event):
+                if event["type"] != "delta":
+                    return
+                seen["deltas"] += 1
+                if seen["deltas"] == 3:
+                    seen["busy"] = model.busy()
+                    seen["at"] = time.monotonic()
+                    if how == "cancel":
+                        client.notify("cancel", sessionId=event["sessionId"])
+                    else:
+                        client.notify("$/cancelRequest", id=asked)
+
+            result, when = client.answer(asked, watch)
+            if seen["at"] is None:
+                raise Broken(f"the answer ended after {seen['deltas']} deltas: {result}")
+            holds("the model was at work when the client cancelled", seen["busy"])
+            holds(f"`{how}` ends the turn as cancelled, {1000 * (when - seen['at']):.0f} ms later",
+                  result["stopReason"] == "cancelled" and when - seen["at"] < SOON, result)
+            holds("the text so far is there", result["text"].strip(), result)
+            holds("the connection is closed: the model stops while the process lives on", idle_soon(model))
+            again = client.send("prompt", text="Never mind. Say hello.", model="local/short", sessionId=result["sessionId"])
+            result, _ = client.answer(again)
+            holds("the session goes on", result["stopReason"] in ("endTurn", "maxTokens") and result["text"], result)
+            holds("the end of the input ends the process with 0", client.close() == 0)
+
+
+def main():
+    aside = pathlib.Path(sys.argv[1]).resolve()
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
+        with open(pathlib.Path(home, "model.log"), "wb") as log, Model(sys.argv[2], log) as model:
+            print(f"the model listens on {model.address}")
+            env = configure(home, model.address)
+            command_line(aside, env, folder)
+            script(aside, env, folder, model)
+            cancelled(aside, env, folder, model)
+
+
+conclude(main)
