@@ -119,7 +119,8 @@ impl Store {
         }
     }
 
-    /// Resolves when everything appended so far is on the disk.
+    /// Resolves when everything appended so far is on the disk. The last that is asked for a file: it is free
+    /// for others then.
     pub async fn settled(&self, file: &SessionFile) -> io::Result<()> {
         let (done, finished) = oneshot::channel();
         let job =
@@ -161,7 +162,7 @@ fn run(mut queue: mpsc::Receiver<Job>, files: &dyn crate::system::Files) {
             if let Some(done) = job.done {
                 // Whoever asked may have been cancelled meanwhile.
                 let _ = done.send(if job.bytes.is_empty() && wants_flush {
-                    sync(&job.file, files)
+                    settle(&job.file, files)
                 } else {
                     written
                 });
@@ -179,6 +180,16 @@ fn run(mut queue: mpsc::Receiver<Job>, files: &dyn crate::system::Files) {
             }
         }
     }
+}
+
+/// Flushes a file for the last time, and frees it: other jobs of this batch may still hold it, and whoever is
+/// told that it is settled may open it again at once.
+fn settle(file: &SessionFile, files: &dyn crate::system::Files) -> io::Result<()> {
+    let file = file.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let flushed = files.sync(&file);
+    // Without a lock there is nothing to free.
+    let _ = file.unlock();
+    flushed
 }
 
 fn sync(file: &SessionFile, files: &dyn crate::system::Files) -> io::Result<()> {

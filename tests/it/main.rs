@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
+mod abuse;
+mod conversation;
 mod generated;
 mod provider;
 mod rules;

@@ -1,6 +1,6 @@
 //! Rule 4: everything is bounded, and nothing is lost by it.
 
-use aside_protocol::{EventBody, ItemBody, ListModelsParams, OpenSessionParams, PromptParams, StopReason, method};
+use aside_protocol::{EventBody, ItemBody, ListModelsParams, PromptParams, StopReason, method};
 use serde_json::json;
 
 use crate::provider::{Gate, Reply, completions};
@@ -42,10 +42,10 @@ fn read(server: &mut TestServer) -> Read {
 
 #[test]
 fn a_client_that_does_not_read_holds_the_provider_up() {
-    const EVENTS: u64 = 1_500;
+    const EVENTS: u64 = 10_000;
     let upstream = Upstream::start();
     let gate = Gate::new();
-    let chunk = format!("data: {}\n\n", completions::text(&"0123456789".repeat(1_000)));
+    let chunk = format!("data: {}\n\n", completions::text(&"0123456789".repeat(100)));
     let end = format!("data: {}\n\ndata: {}\n\n", completions::STOP, completions::DONE);
     upstream.provider.reply(Reply::stream().wait(&gate).flood(chunk, EVENTS).chunk(end));
     let mut server = TestServer::new().upstream(&upstream).start();
@@ -54,6 +54,7 @@ fn a_client_that_does_not_read_holds_the_provider_up() {
     upstream.request(0);
     server.pause_reading();
     gate.open();
+    server.stored_at_least(1 << 20);
     // Once the session has stopped reading its provider, nothing moves any more: the same number of bytes twice,
     // with a whole round through the server in between.
     let mut stored = 0;
@@ -73,7 +74,7 @@ fn a_client_that_does_not_read_holds_the_provider_up() {
     assert!(held < 6 << 20, "{held} bytes were taken from a provider whose reader does not read");
     server.resume_reading();
     let read = read(&mut server);
-    assert_eq!(read.text.len(), 10_000 * usize::try_from(EVENTS).unwrap());
+    assert_eq!(read.text.len(), 1_000 * usize::try_from(EVENTS).unwrap());
     assert!(read.text == read.completed, "no character is missing");
     assert!(read.merged > 0 && read.longest <= 16 << 10, "{} of {} deltas", read.merged, read.deltas);
     assert!(server.answer::<method::Prompt>(&prompt).unwrap().text == read.completed);
@@ -86,11 +87,12 @@ fn deltas_are_merged_while_the_client_does_not_read() {
     let session = server.new_session();
     server.pause_reading();
     let prompt = server.prompt(&session, "hi");
-    // The flood has come to a stand, or has ended: either way far more was said than fits the pipe.
-    server.stored_holds("abcdé abcdé");
+    // The turn ends meanwhile: what it says fits the session's queue, though not the pipe.
+    server.stored_holds("\"stop\":\"endTurn\"");
     server.resume_reading();
     let read = read(&mut server);
-    assert_eq!(read.text, "abcdé ".repeat(60_000));
+    assert!(read.text == "abcdé ".repeat(60_000));
+    assert!(read.merged > 0 && read.deltas < 10_000, "{} of {} deltas", read.merged, read.deltas);
     assert!(read.text == read.completed);
     assert_eq!(server.expect_turn_end(&prompt).text.len(), 7 * 60_000);
 }
@@ -157,20 +159,20 @@ fn more_open_requests_than_the_limit_are_refused() {
 
 #[test]
 fn answers_that_nobody_reads_are_bounded() {
-    // One snapshot is 8 MB: after three, requests are refused instead of kept.
-    let script = r#"{"flood":{"bytes":8000000,"chunk":100000}}"#;
-    let mut server = TestServer::new().script(script).start();
-    let session = server.new_session();
-    let prompt = server.prompt(&session, "hi");
-    server.expect_turn_end(&prompt);
+    let mut server = TestServer::new().start();
+    let length = serde_json::to_vec(&server.call("listModels", &json!({}))).unwrap().len();
     server.pause_reading();
-    let open = OpenSessionParams { session_id: session, after: None, layout: None, limit: None, read_only: None };
-    let asked: Vec<Sent> = (0..300).map(|_| server.start::<method::OpenSession>(&open)).collect();
+    // More than may wait, and beyond it what may stand between the reader and the handlers.
+    let asked: Vec<Sent> = (0..(16 << 20) / length + 600).map(|_| server.begin("listModels", &json!({}))).collect();
     server.resume_reading();
-    for sent in asked {
-        match server.answer::<method::OpenSession>(&sent) {
-            Ok(opened) => assert_eq!(opened.snapshot.unwrap().items.len(), 2),
-            Err(error) => assert_eq!(error.code, -32001),
+    let mut refused = 0;
+    for sent in &asked {
+        if let Err(error) = server.answer::<method::ListModels>(sent) {
+            assert_eq!((error.code, error.data.kind.as_str()), (-32001, "overloaded"));
+            refused += 1;
         }
     }
+    assert!(refused > 0 && refused < asked.len(), "{refused} of {}", asked.len());
+    // Nobody holds it against a client that reads again.
+    server.request::<method::ListModels>(&ListModelsParams::default()).unwrap();
 }
