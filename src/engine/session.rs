@@ -354,6 +354,12 @@ impl Session {
 
     /// Applies `changes`, all or none. Returns warnings for the person.
     pub(super) fn configure(&mut self, changes: &Changes) -> Result<Vec<String>, Failure> {
+        if changes.permission_mode == Some(PermissionMode::Full) {
+            return Err(Failure::invalid(
+                "/permissionMode",
+                "the mode full needs a switch in the user's own settings, which this version does not have",
+            ));
+        }
         let mut warnings = Vec::new();
         let mut thinking = changes.thinking;
         if changes.model.is_some() || changes.provider.is_some() {
@@ -366,12 +372,6 @@ impl Session {
             self.thinking = thinking;
         }
         if let Some(mode) = changes.permission_mode {
-            if mode == PermissionMode::Full {
-                return Err(Failure::invalid(
-                    "/permissionMode",
-                    "the mode full needs a switch in the user's own settings, which this version does not have",
-                ));
-            }
             self.permission_mode = mode;
         }
         if changes.model.is_some()

@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use self::script::{Piece, Step};
 use super::{Backend, Call, Category, Delta, DeltaStream, Fault, Message, StopReason, Stream, Usage};
+use crate::catalog::DEMO_SCRIPT;
 
 /// The wire id of demo models.
 pub const WIRE: &str = "demo";
@@ -26,8 +27,6 @@ pub const TOOL: &str = "demo";
 const SCRIPT_VARIABLE: &str = "ASIDE_DEMO_SCRIPT";
 /// The pause between two words of the built-in conversation, in milliseconds.
 const DELAY_VARIABLE: &str = "ASIDE_DEMO_DELAY_MS";
-/// A model id that names a script itself.
-const SCRIPT_PREFIX: &str = "script:";
 const DELAY_MS: u64 = 10;
 /// The longest script, in bytes.
 const SCRIPT_LIMIT: usize = 16 << 20;
@@ -108,7 +107,7 @@ impl futures_util::Stream for Play {
 /// What the call plays, and the pause after each of its words.
 fn steps(call: &Call) -> Result<(Vec<Step>, u64), Fault> {
     let env = &call.system.env;
-    let path = call.model.id.strip_prefix(SCRIPT_PREFIX).or_else(|| env.get(SCRIPT_VARIABLE));
+    let path = call.model.id.strip_prefix(DEMO_SCRIPT).or_else(|| env.get(SCRIPT_VARIABLE));
     if let Some(path) = path {
         let path = call.system.working_dir.join(PathBuf::from(path.trim()));
         let shown = path.display().to_string();

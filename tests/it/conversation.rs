@@ -25,7 +25,7 @@ fn a_script_needs_one_line() {
             None => break message.json,
         }
     };
-    let turn = ["turnStarted", "stateChanged", "itemStarted", "itemCompleted"];
+    let turn = ["turnStarted", "sessionChanged", "stateChanged", "itemStarted", "itemCompleted"];
     let said = ["itemStarted", "delta", "delta", "usageChanged", "itemCompleted", "stateChanged", "turnEnded"];
     assert_eq!(kinds, [&turn[..], &said[..]].concat());
     let result = &answer["result"];

@@ -4,7 +4,7 @@ use aside_protocol::{PromptParams, StopReason};
 use serde_json::{Value, json};
 
 use crate::provider::completions::{answer, text};
-use crate::provider::{Provider, Reply};
+use crate::provider::Reply;
 use crate::server::{KEY, TestServer, Upstream};
 
 #[test]
@@ -114,7 +114,6 @@ fn a_failure_is_told_with_its_kind_and_what_to_do() {
         assert_eq!(result.stop_reason, StopReason::Error, "{kind}");
         let error = result.error.unwrap();
         assert_eq!((error.kind.as_str(), error.status), (kind, status), "{error:?}");
-        assert!(error.message.contains("lab"), "{error:?}");
         assert!(error.hint.is_some(), "{error:?}");
         assert!(!error.message.contains(KEY));
         if kind == "rateLimited" {
@@ -169,5 +168,4 @@ fn without_a_key_nothing_is_sent() {
     let error = result.error.unwrap();
     assert_eq!(error.kind.as_str(), "authRequired");
     assert!(error.hint.unwrap().contains("GROQ_API_KEY"));
-    let _: Option<Provider> = None;
 }
