@@ -63,6 +63,7 @@ fn whatever_is_no_yes_is_a_no() {
         r#""result":{"optionId":null}"#,
         r#""result":{"optionId":"everything"}"#,
         r#""result":"allowOnce""#,
+        r#""result":["allowOnce"]"#,
         r#""error":{"code":1,"message":"no"}"#,
     ] {
         let mut server = TestServer::new().script(TWO_CALLS).start();
