@@ -26,6 +26,15 @@ pub(super) struct Asker {
     lines: Option<Lines>,
     /// While a secret is typed.
     hidden: Option<HiddenInput>,
+    place: Place,
+}
+
+/// Where the cursor stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    LineStart,
+    /// Behind the mark at which the person types.
+    Prompt,
 }
 
 /// The reading thread.
@@ -39,7 +48,14 @@ struct Lines {
 impl Asker {
     /// Nothing is asked yet, and nothing read.
     pub(super) fn new(terminal: Terminal) -> Self {
-        Self { terminal, waiting: VecDeque::new(), values: BTreeMap::new(), lines: None, hidden: None }
+        Self {
+            terminal,
+            waiting: VecDeque::new(),
+            values: BTreeMap::new(),
+            lines: None,
+            hidden: None,
+            place: Place::LineStart,
+        }
     }
 
     /// Whether the person is being asked.
@@ -71,9 +87,16 @@ impl Asker {
         if !first {
             return None;
         }
-        page.err("\n");
+        self.end_line(page);
         self.hidden = None;
         self.begin(page)
+    }
+
+    /// Something else is about to be printed: leaves the line on which the person types.
+    pub(super) fn end_line(&mut self, page: &mut Page) {
+        if std::mem::replace(&mut self.place, Place::LineStart) == Place::Prompt {
+            page.err("\n");
+        }
     }
 
     /// Resolves with the person's next line; `None` at the end of input. Never where nobody is asked.
@@ -94,12 +117,16 @@ impl Asker {
         line: Option<String>,
         page: &mut Page,
     ) -> Option<(QuestionId, QuestionAnswer)> {
+        self.place = Place::LineStart;
         if self.hidden.take().is_some() {
             // The line feed that ended it was hidden too.
             page.err("\n");
         }
         let question = Arc::clone(self.waiting.front()?);
-        let Some(line) = line else { return self.answered(question.id, QuestionAnswer::Closed, page) };
+        let Some(line) = line else {
+            page.err("\n");
+            return self.answered(question.id, QuestionAnswer::Closed, page);
+        };
         match &question.body {
             QuestionBody::Permission { options, .. } => {
                 let (word, reason) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
@@ -201,6 +228,7 @@ impl Asker {
                 }
             }
         }
+        self.place = Place::Prompt;
         if secret {
             self.hidden = os::hide_input();
         }
@@ -208,6 +236,7 @@ impl Asker {
         if readable {
             return None;
         }
+        self.end_line(page);
         self.waiting.pop_front();
         Some((question.id, QuestionAnswer::Closed))
     }

@@ -7,20 +7,19 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
-#[cfg(target_os = "linux")]
+mod abuse;
+mod cli;
+mod conversation;
 mod faults;
-#[cfg(target_os = "linux")]
 mod flood;
 mod generated;
-#[cfg(target_os = "linux")]
 mod independent;
-#[cfg(target_os = "linux")]
 mod lifecycle;
-#[cfg(target_os = "linux")]
 mod process;
 mod provider;
+mod rules;
 mod schema;
-#[cfg(target_os = "linux")]
+mod server;
 mod store;
 mod tidy;
 mod transport;

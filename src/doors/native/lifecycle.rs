@@ -99,8 +99,8 @@ where
         Watch::Streams => None,
     };
     let ended = dispatcher.run(&mut incoming, &requests, &mut signals).await;
-    // Requests that nobody took are answered as what they are.
     sink.set_ending();
+    // What was read and not served is refused with the word that the server is ending.
     drop(incoming);
     settle(&handle, &sink, dispatcher.context.shutdown.take()).await;
     if ended == Ended::Closed && dispatcher.drained {
@@ -122,7 +122,7 @@ async fn settle(engine: &Handle, sink: &Sink, shutdown: Option<crate::engine::Ti
     engine.send(Op::Shutdown { done });
     // Either all is settled, or the time is over and the process ends all the same.
     let _ = tokio::time::timeout(SETTLE, settled).await;
-    sink.send(Direct::Finish { last: shutdown });
+    sink.send(Direct::Finish { shutdown });
 }
 
 struct Dispatcher {
@@ -259,7 +259,9 @@ fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
         #[serde(default)]
         values: Option<std::collections::BTreeMap<String, String>>,
     }
-    let either = result.and_then(|result| serde_json::from_str::<Either>(result.get()).ok());
+    // An array would be read field by field; a yes must not be found by position.
+    let object = result.map(RawValue::get).filter(|result| result.starts_with('{'));
+    let either = object.and_then(|result| serde_json::from_str::<Either>(result).ok());
     match either {
         Some(Either { option_id: Some(id), reason, .. }) => QuestionAnswer::Option { id, reason },
         Some(Either { values: Some(values), .. }) => QuestionAnswer::Values(values),

@@ -33,8 +33,8 @@ pub enum Direct {
     Answer { ticket: Ticket, answer: Result<Vec<u8>, RpcError> },
     /// What was no request that could be taken in.
     Refused { invalid: Invalid, batch: Seat },
-    /// Nothing more comes: write what is there, then the answer of `shutdown`, if that was it, then end.
-    Finish { last: Option<Ticket> },
+    /// Nothing more comes: write what is there, the answer to `shutdown` last of all, then end.
+    Finish { shutdown: Option<Ticket> },
 }
 
 /// Where handlers and the reader send to. Cloning is cheap.
@@ -169,7 +169,6 @@ impl<P: Projection + 'static> Writer<P> {
         let (mut outputs, mut replies, mut directs) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let mut finished = false;
-            let mut last = None;
             tokio::select! {
                 1.. = self.outputs.recv_many(&mut outputs, TAKEN) => {
                     for output in outputs.drain(..) {
@@ -187,19 +186,20 @@ impl<P: Projection + 'static> Writer<P> {
                     self.abandoned(number, &mut page);
                 }
                 1.. = self.direct.recv_many(&mut directs, TAKEN) => {
+                    let mut last = None;
                     for direct in directs.drain(..) {
-                        if let Direct::Finish { last: ticket } = direct {
+                        if let Direct::Finish { shutdown } = direct {
                             finished = true;
-                            last = ticket;
+                            last = shutdown;
                         } else {
                             self.direct(direct, &mut page);
                         }
                     }
                     if finished {
                         self.drain_all(&mut page);
-                        if let Some(ticket) = last.take() {
-                            self.reply_empty(ticket, &mut page);
-                        }
+                    }
+                    if let Some(ticket) = last {
+                        self.reply(ticket, Ok(Answer::ShutDown), &mut page);
                     }
                 }
                 // Everybody who could send is gone.
@@ -248,12 +248,6 @@ impl<P: Projection + 'static> Writer<P> {
         page.shrink();
     }
 
-    fn reply_empty(&mut self, ticket: Ticket, page: &mut Page) {
-        if let Some(claim) = self.requests.close(ticket.redeem()) {
-            respond(&claim, Ok(b"{}"), self.sink.framing(), &mut page.buffer);
-        }
-    }
-
     fn abandoned(&mut self, number: u64, page: &mut Page) {
         let Some(claim) = self.requests.close(number) else { return };
         let lost = if self.sink.state.ending.load(Ordering::Relaxed) {
@@ -271,7 +265,7 @@ impl<P: Projection + 'static> Writer<P> {
 
     fn direct(&mut self, direct: Direct, page: &mut Page) {
         match direct {
-            // Looked at before; there is only one.
+            // The loop takes it out before.
             Direct::Finish { .. } => {}
             Direct::Refused { invalid, batch } => {
                 self.sink.state.refusals.fetch_sub(1, Ordering::Relaxed);
