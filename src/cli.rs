@@ -1,28 +1,193 @@
 //! The command line: a client of the same engine as the doors.
+//!
+//! `serve`, and a pipe without arguments, go straight to the native door; only what else is typed is parsed.
+//! It never reads standard input unless told to, and writes only through `cli/terminal.rs`.
 
+mod args;
+mod ask;
+mod list;
+mod markdown;
+mod progress;
+mod prompt;
+mod terminal;
+mod view;
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use clap::{CommandFactory as _, Parser as _};
+
 use crate::doors::native::lifecycle::{Ended, Streams, Watch, serve};
+use crate::engine::{Client, Failure, FailureKind, World};
+use crate::models::Category;
 use crate::system::System;
-use crate::system::os::{self, Signals};
+use crate::system::os::{self, Event, Signals};
+use args::{Cli, Command};
+use terminal::{Complaint, Page, Plain, Terminal};
+
+/// How a command ended, as a script sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Done,
+    /// The turn failed.
+    Failed,
+    /// What was typed makes no sense: also an unknown model, provider or session.
+    Usage,
+    NotSignedIn,
+    /// A signal, by its number.
+    Signal(i32),
+}
+
+impl Status {
+    /// What ended it from outside. That nobody reads any more is no failure.
+    fn of(event: Event) -> Self {
+        match event {
+            Event::Signal(number) => Self::Signal(number),
+            Event::ClientGone => Self::Done,
+        }
+    }
+
+    /// Of a request that never became a turn.
+    fn of_request(failure: &Failure) -> Self {
+        match failure.kind {
+            FailureKind::InvalidParams | FailureKind::NotFound => Self::Usage,
+            _ => Self::of_turn(failure),
+        }
+    }
+
+    /// Of a turn.
+    fn of_turn(failure: &Failure) -> Self {
+        match failure.kind {
+            FailureKind::AuthRequired | FailureKind::Provider(Category::Authentication) => Self::NotSignedIn,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::Done => 0,
+            Status::Failed => 1,
+            Status::Usage => 2,
+            Status::NotSignedIn => 3,
+            Status::Signal(number) => 128_u8.saturating_add(u8::try_from(number).unwrap_or(127)),
+        })
+    }
+}
+
+/// Does what the process was started for.
+pub fn main() -> ExitCode {
+    // An editor waits for `serve`, so it goes first and parses nothing.
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match arguments.get(1..).unwrap_or_default() {
+        [only] if only == "serve" => run_serve(),
+        [] if std::io::stdin().is_terminal() => {
+            let mut page = Page::default();
+            page.out(Cli::command().render_help().to_string());
+            written(&page, Status::Done)
+        }
+        [] => run_serve(),
+        _ => run(arguments),
+    }
+}
 
 /// Serves the native door on the standard streams.
-pub fn main() -> ExitCode {
+fn run_serve() -> ExitCode {
     os::raise_file_limit();
-    let Ok(runtime) =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()
-    else {
-        return ExitCode::FAILURE;
-    };
-    let ended = runtime.block_on(async {
+    let ended = on_runtime(async {
         let signals = Signals::watch()?;
         let streams = Streams { input: os::stdin()?, output: os::take_stdout()? };
         serve(System::real(), streams, Watch::Process(signals)).await
     });
-    runtime.shutdown_background();
     match ended {
-        Ok(Ended::Closed | Ended::ClientGone) => ExitCode::SUCCESS,
-        Ok(Ended::Signal(number)) => ExitCode::from(128 + u8::try_from(number).unwrap_or(127)),
-        Err(_) => ExitCode::FAILURE,
+        Some(Ok(Ended::Closed | Ended::ClientGone)) => ExitCode::SUCCESS,
+        Some(Ok(Ended::Signal(number))) => Status::Signal(number).into(),
+        Some(Err(_)) | None => ExitCode::FAILURE,
+    }
+}
+
+/// Runs a future to its end; whatever it left running ends with the process.
+fn on_runtime<T>(future: impl Future<Output = T>) -> Option<T> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build().ok()?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    Some(result)
+}
+
+/// Parses what was typed, and does it.
+fn run(arguments: Vec<OsString>) -> ExitCode {
+    let mut page = Page::default();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            page.err(format!("aside: {}", terminal::clean(&error.to_string())));
+            return written(&page, Status::Usage);
+        }
+        // Help, or the version.
+        Err(error) => {
+            page.out(error.to_string());
+            return written(&page, Status::Done);
+        }
+    };
+    let system = System::real();
+    let terminal = Terminal::of_process(&system.env, cli.no_color.then_some(Plain));
+    match cli.command {
+        Command::Serve(_) => run_serve(),
+        Command::Prompt(args) => {
+            on_runtime(prompt::run(system, *args, terminal)).unwrap_or(Status::Failed).into()
+        }
+        Command::Models(args) => {
+            list(system, terminal, |world, page| list::models(world, &args, terminal, page))
+        }
+        Command::Sessions(args) => {
+            list(system, terminal, |world, page| list::sessions(world, &args, terminal, page))
+        }
+        Command::Providers(args) => list(system, terminal, |world, page| {
+            list::providers(world, &args, terminal, page);
+            Ok(())
+        }),
+    }
+}
+
+/// Writes a list, below what is wrong with the user's files.
+fn list(
+    system: System,
+    terminal: Terminal,
+    fill: impl FnOnce(&World, &mut Page) -> Result<(), Failure>,
+) -> ExitCode {
+    let mut page = Page::default();
+    let world = World::new(system, Client::default());
+    complain_of_files(&world, terminal, &mut page);
+    let status = match fill(&world, &mut page) {
+        Ok(()) => Status::Done,
+        Err(failure) => {
+            page.err(terminal.complaint(Complaint::Error, &failure.message, failure.hint.as_deref()));
+            Status::of_request(&failure)
+        }
+    };
+    written(&page, status)
+}
+
+/// Tells what is wrong with `settings.json`, `models.json` and `auth.json`, as a compiler would.
+fn complain_of_files(world: &World, terminal: Terminal, page: &mut Page) {
+    for diagnostic in crate::doors::native::diagnostics(world) {
+        let mut place = diagnostic.path;
+        for number in [diagnostic.line, diagnostic.column].into_iter().take_while(|number| *number > 0) {
+            place.push_str(&format!(":{number}"));
+        }
+        let message = format!("{place}: {}", diagnostic.message);
+        page.err(terminal.complaint(Complaint::Warning, &message, None));
+    }
+}
+
+/// Writes all there is. A reader who has left needs not to be told.
+fn written(page: &Page, status: Status) -> ExitCode {
+    match page.write() {
+        Ok(()) => status.into(),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Status::Done.into(),
+        Err(_) => Status::Failed.into(),
     }
 }

@@ -270,13 +270,14 @@ pub fn write_frame(framing: Framing, message: &[u8], out: &mut Vec<u8>) {
 /// Writes U+2028 and U+2029 as escapes, which some readers take for line ends. In JSON they can only stand
 /// inside strings.
 fn escape_separators(mut message: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = memchr::memmem::find(message, b"\xe2\x80") {
-        let escape: &[u8] = match message.get(at + 2) {
-            Some(0xa8) => b"\\u2028",
-            Some(0xa9) => b"\\u2029",
+    // One byte is looked for and not two: a search for more has to be prepared, and most messages are short.
+    while let Some(at) = memchr::memchr(0xe2, message) {
+        let escape: &[u8] = match message.get(at + 1..at + 3) {
+            Some([0x80, 0xa8]) => b"\\u2028",
+            Some([0x80, 0xa9]) => b"\\u2029",
             _ => {
-                out.extend_from_slice(&message[..at + 2]);
-                message = &message[at + 2..];
+                out.extend_from_slice(&message[..=at]);
+                message = &message[at + 1..];
                 continue;
             }
         };

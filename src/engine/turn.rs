@@ -186,13 +186,10 @@ impl Session {
     }
 
     fn stored(&mut self, result: io::Result<()>) {
-        match result {
-            Ok(()) => self.log.worked(),
-            Err(error) => {
-                if let Err(failure) = self.log.failed(&error) {
-                    self.notice(Severity::Warning, failure.message, failure.hint);
-                }
-            }
+        if let Err(error) = result
+            && let Err(failure) = self.log.failed(&error)
+        {
+            self.notice(Severity::Warning, failure.message, failure.hint);
         }
         self.resolve();
     }
@@ -209,10 +206,16 @@ impl Session {
         let world = Arc::clone(&self.world);
         let model = Arc::clone(model);
         let explicit = turn.prompt.api_key.clone();
+        let tools = offered(&model, turn.prompt.tools.as_deref());
+        let mut system = self.system.clone().unwrap_or_else(|| SYSTEM.to_owned());
+        if !tools.is_empty() && !self.world.client.request_permission {
+            system.push(' ');
+            system.push_str(models::demo::UNATTENDED);
+        }
         let request = Request {
-            system: Some(self.system.clone().unwrap_or_else(|| SYSTEM.to_owned())),
+            system: Some(system),
             messages: self.transcript.messages(),
-            tools: offered(&model, turn.prompt.tools.as_deref()),
+            tools,
             max_tokens: turn.prompt.max_tokens,
             temperature: turn.prompt.temperature,
             thinking: self.thinking,

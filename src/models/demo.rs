@@ -22,6 +22,8 @@ use crate::catalog::DEMO_SCRIPT;
 pub const WIRE: &str = "demo";
 /// The tool that the built-in conversation calls, where the request offers it.
 pub const TOOL: &str = "demo";
+/// The end of a system prompt that says that nobody can be asked for permission.
+pub const UNATTENDED: &str = "Nobody can be asked for permission: calls that would need it are denied.";
 
 /// Names a script that replaces the built-in conversation.
 const SCRIPT_VARIABLE: &str = "ASIDE_DEMO_SCRIPT";
@@ -89,8 +91,8 @@ impl futures_util::Stream for Play {
                 Played::Wait(ms) => {
                     this.sleep = Some(Box::pin(tokio::time::sleep(Duration::from_millis(ms))));
                 }
-                // Only dropping the stream ends it, however often it is polled.
                 Played::Stall => {
+                    // Only dropping the stream ends it, however often it is polled before that.
                     player.ready.push_front(Played::Stall);
                     return Poll::Pending;
                 }

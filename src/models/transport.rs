@@ -113,7 +113,13 @@ fn build(key: &Key, system: &System) -> Result<(reqwest::Client, Vec<String>), F
     };
     match &key.trust {
         Trust::Nobody => {
-            let client = builder()?.tls_certs_only([]).build().map_err(|error| faults::no_client(&error))?;
+            // A server on this machine may close after each answer without saying so, as llama.cpp's does; a call
+            // that follows at once would be lost on that connection, and a new one costs next to nothing.
+            let client = builder()?
+                .pool_max_idle_per_host(0)
+                .tls_certs_only([])
+                .build()
+                .map_err(|error| faults::no_client(&error))?;
             Ok((client, Vec::new()))
         }
         Trust::SystemAnd(sources) => {

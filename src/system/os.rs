@@ -59,6 +59,39 @@ pub fn raise_file_limit() {
     }
 }
 
+/// While it lives, what is typed at the standard input's terminal is not shown.
+pub struct HiddenInput {
+    #[cfg(unix)]
+    before: rustix::termios::Termios,
+}
+
+/// Stops the terminal from showing what is typed. `None` where that cannot be done.
+pub fn hide_input() -> Option<HiddenInput> {
+    #[cfg(unix)]
+    {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(rustix::stdio::stdin()).ok()?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &hidden).ok()?;
+        Some(HiddenInput { before })
+    }
+    #[cfg(not(unix))]
+    {
+        None
+    }
+}
+
+#[cfg(unix)]
+impl Drop for HiddenInput {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        if let Err(error) = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before) {
+            tracing::debug!(%error, "the terminal stays as it is");
+        }
+    }
+}
+
 /// Watches everything outside the streams that ends the process.
 pub struct Signals {
     #[cfg(unix)]
@@ -73,6 +106,15 @@ impl Signals {
             #[cfg(unix)]
             unix: unix::Watches::new()?,
         })
+    }
+
+    /// The same without the parent: a command goes on when the shell that started it is gone.
+    pub fn watch_without_parent() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        let signals = Self { unix: unix::Watches::new()?.without_client() };
+        #[cfg(not(unix))]
+        let signals = Self {};
+        Ok(signals)
     }
 
     /// Watches `process` instead of the parent, if it is alive.
@@ -134,6 +176,10 @@ mod unix {
                 // A regular file cannot be watched, and needs not to be.
                 output: output.and_then(|fd| told_of(fd, Interest::ERROR)),
             })
+        }
+
+        pub(super) fn without_client(self) -> Self {
+            Self { client: None, ..self }
         }
 
         pub(super) fn watch_process(&mut self, process: u32) {
@@ -221,14 +267,33 @@ mod unix {
         }
     }
 
+    /// Whether the other side neither reads nor writes any more.
+    fn is_hung_up(output: &OwnedFd) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut polled = [PollFd::new(output, PollFlags::empty())];
+        // Only looked at, not waited for.
+        let looked = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        let [polled] = polled;
+        looked.is_ok() && polled.revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    }
+
+    /// A pipe tells of its lost reader by an error, a socket (which Node hands out) by a hang-up.
     async fn loss(output: Option<&AsyncFd<OwnedFd>>) {
-        match output {
-            None => std::future::pending().await,
-            Some(fd) => {
-                if fd.ready(Interest::ERROR).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
+        let Some(fd) = output else { return std::future::pending().await };
+        loop {
+            let Ok(mut guard) = fd.ready(Interest::READABLE | Interest::ERROR).await else {
+                return std::future::pending().await;
+            };
+            let ready = guard.ready();
+            if ready.is_error() || is_hung_up(fd.get_ref()) {
+                return;
             }
+            if ready.is_read_closed() {
+                // The other side only said that it will not write, and that is told for ever: what is
+                // written will fail when it does not read either.
+                return std::future::pending().await;
+            }
+            guard.clear_ready();
         }
     }
 }

@@ -8,11 +8,18 @@
 )]
 
 mod abuse;
+mod cli;
 mod conversation;
+mod faults;
+mod flood;
 mod generated;
+mod independent;
+mod lifecycle;
+mod process;
 mod provider;
 mod rules;
 mod schema;
 mod server;
+mod store;
 mod tidy;
 mod transport;

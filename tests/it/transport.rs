@@ -173,15 +173,24 @@ async fn an_answer_streams_and_the_request_carries_the_key() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
-    let provider = Provider::start().await;
-    let asking = ask(&provider.url());
-    for _ in 0..2 {
-        provider.reply(answer(&["x"]));
-        assert!(asking.all().await.stopped());
+async fn a_connection_is_used_again_where_it_was_dear() {
+    let authority = tls::Authority::new();
+    let plain = Provider::start().await;
+    let secure = Provider::start_tls(authority.acceptor()).await;
+    for (provider, connections) in [(plain, 2), (secure, 1)] {
+        let pem = authority.pem.path().display().to_string();
+        let asking = ask(&provider.url()).env("SSL_CERT_FILE", &pem);
+        for _ in 0..2 {
+            provider.reply(answer(&["x"]));
+            assert!(asking.all().await.stopped());
+        }
+        assert_eq!(
+            (provider.requests().len(), provider.connections()),
+            (2, connections),
+            "{}",
+            provider.url()
+        );
     }
-    assert_eq!(provider.requests().len(), 2);
-    assert_eq!(provider.connections(), 1);
 }
 
 #[tokio::test]

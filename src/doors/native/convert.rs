@@ -15,7 +15,7 @@ use crate::tools::FieldKind;
 use aside_protocol as wire;
 
 /// An event.
-pub(super) fn event(session: &SessionId, epoch: u64, event: &Event) -> wire::Event {
+pub fn event(session: &SessionId, epoch: u64, event: &Event) -> wire::Event {
     wire::Event {
         session_id: session.to_string(),
         epoch,
@@ -128,7 +128,7 @@ fn shown(content: &Content) -> wire::ContentBlock {
 }
 
 /// A question.
-pub(super) fn question(session: &SessionId, question: &Question) -> wire::PendingQuestion {
+pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuestion {
     match &question.body {
         QuestionBody::Permission { item, tool, title, detail, options } => {
             wire::PendingQuestion::Permission {
@@ -215,7 +215,7 @@ fn session_state(state: SessionState) -> wire::SessionState {
 }
 
 /// A session in a list.
-pub(super) fn summary(summary: &SessionSummary) -> wire::SessionSummary {
+pub fn summary(summary: &SessionSummary) -> wire::SessionSummary {
     wire::SessionSummary {
         session_id: summary.session.to_string(),
         title: summary.title.clone(),
@@ -280,7 +280,7 @@ pub fn prompt_result(outcome: &PromptOutcome) -> wire::PromptResult {
 }
 
 /// The error of a request that never became a turn.
-pub(super) fn rpc_error(failure: &Failure) -> RpcError {
+pub fn rpc_error(failure: &Failure) -> RpcError {
     let kind = error_kind(failure.kind);
     let code = match failure.kind {
         FailureKind::InvalidParams => wire::INVALID_PARAMS,
@@ -342,7 +342,7 @@ fn error_kind(kind: FailureKind) -> wire::ErrorKind {
 }
 
 /// A problem in one of the user's files.
-pub(super) fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
+pub fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
     wire::Diagnostic {
         path: diagnostic.path.display().to_string(),
         line: diagnostic.line,
@@ -374,7 +374,7 @@ pub fn provider_info(provider: &Provider, status: &Status) -> wire::ProviderInfo
 }
 
 /// Why a provider's models cannot be prompted now.
-pub(super) fn missing_key(provider: &Provider) -> String {
+pub fn missing_key(provider: &Provider) -> String {
     match provider.key_variables.first() {
         Some(variable) => format!("no key: set {variable}, or put one into auth.json"),
         None => "no key: put one into auth.json or models.json".to_owned(),

@@ -291,7 +291,8 @@ fn shutdown(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjec
     Ok(())
 }
 
-fn diagnostics(world: &World) -> Vec<wire::Diagnostic> {
+/// What is wrong with the user's files.
+pub fn diagnostics(world: &World) -> Vec<wire::Diagnostic> {
     let mut all = world.diagnostics.clone();
     all.extend(world.catalog.diagnostics());
     all.extend(world.accounts.diagnostics());
@@ -300,17 +301,20 @@ fn diagnostics(world: &World) -> Vec<wire::Diagnostic> {
 
 fn list_providers(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     let _: wire::ListProvidersParams = params!(call);
-    let world = &context.world;
+    answer(context, call.ticket, &providers(&context.world));
+    Ok(())
+}
+
+/// Every provider.
+pub fn providers(world: &World) -> wire::ListProvidersResult {
     let providers = world.catalog.providers();
-    let result = wire::ListProvidersResult {
+    wire::ListProvidersResult {
         providers: providers
             .iter()
             .map(|provider| convert::provider_info(provider, &world.accounts.status(provider)))
             .collect(),
         diagnostics: diagnostics(world),
-    };
-    answer(context, call.ticket, &result);
-    Ok(())
+    }
 }
 
 fn list_models(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
@@ -322,7 +326,7 @@ fn list_models(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorOb
 }
 
 /// Every model, or one provider's.
-pub(super) fn models(
+pub fn models(
     world: &World,
     only: Option<&str>,
     only_available: bool,

@@ -108,12 +108,23 @@ pub fn write_event(session: &SessionId, epoch: u64, event: &Event, json: &mut Ve
         Field::Text => "delta",
         Field::Arguments => "argumentsDelta",
     };
-    // Writing to memory does not fail. A session's id needs no escape.
-    let _ = write!(json, "{{\"sessionId\":\"{session}\",\"epoch\":{epoch},\"seq\":{}", event.seq);
+    // A session's id needs no escape.
+    json.extend_from_slice(b"{\"sessionId\":\"");
+    json.extend_from_slice(session.as_str().as_bytes());
+    json.extend_from_slice(b"\",\"epoch\":");
+    append(json, &epoch);
+    json.extend_from_slice(b",\"seq\":");
+    append(json, &event.seq);
     if event.from_seq != event.seq {
-        let _ = write!(json, ",\"fromSeq\":{}", event.from_seq);
+        json.extend_from_slice(b",\"fromSeq\":");
+        append(json, &event.from_seq);
     }
-    let _ = write!(json, ",\"type\":\"{kind}\",\"itemId\":\"{item}\",\"text\":");
+    json.extend_from_slice(b",\"type\":\"");
+    json.extend_from_slice(kind.as_bytes());
+    json.extend_from_slice(b"\",\"itemId\":\"");
+    // Writing to memory does not fail.
+    let _ = write!(json, "{item}");
+    json.extend_from_slice(b"\",\"text\":");
     append(json, text);
     json.push(b'}');
 }

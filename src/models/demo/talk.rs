@@ -1,11 +1,13 @@
 //! What the built-in demo model says: plainly that it is none, and how to reach a real one.
 
-use super::TOOL;
 use super::script::{Piece, Step};
+use super::{TOOL, UNATTENDED};
 use crate::models::{Content, Message, Request};
 
 /// Characters of the person's words that are quoted back.
 const QUOTED: usize = 200;
+/// Characters of them that the tool is handed.
+const NOTED: usize = 40;
 
 /// What is said to `request`.
 pub(super) fn steps(request: &Request) -> Vec<Step> {
@@ -25,11 +27,15 @@ pub(super) fn steps(request: &Request) -> Vec<Step> {
         .unwrap_or_default();
     match result {
         Some((result, is_error)) => closing(&result, is_error),
-        None => opening(&quoted, request.tools.iter().any(|tool| tool.name == TOOL)),
+        None => {
+            let tool = request.tools.iter().any(|tool| tool.name == TOOL);
+            let unattended = request.system.as_deref().is_some_and(|system| system.ends_with(UNATTENDED));
+            opening(&quoted, tool, unattended)
+        }
     }
 }
 
-fn opening(quoted: &str, tool: bool) -> Vec<Step> {
+fn opening(quoted: &str, tool: bool, unattended: bool) -> Vec<Step> {
     let mut steps = vec![
         thinking("No real model is set up, so this thinking is scripted. "),
         thinking("I will say so, show how an answer looks, and tell how to sign in."),
@@ -44,8 +50,18 @@ fn opening(quoted: &str, tool: bool) -> Vec<Step> {
         steps.push(text(&format!("You wrote:\n\n{}\n\n", lines.join("\n"))));
     }
     if tool {
-        steps.push(text("A real model would now use tools. I call a harmless one to show it:\n\n"));
-        let arguments = serde_json::json!({ "text": quoted }).to_string();
+        steps
+            .push(text("A real model would now use tools. I call one that touches nothing, to show it:\n\n"));
+        let note: String = quoted.lines().next().unwrap_or_default().chars().take(NOTED).collect();
+        let arguments = if quoted.to_lowercase().contains("ask me") {
+            serde_json::json!({ "question": "What should I have asked you?" })
+        } else if unattended {
+            // Harmless by its own word: nobody is there to say yes.
+            serde_json::json!({ "note": note, "harmless": true })
+        } else {
+            serde_json::json!({ "note": note })
+        };
+        let arguments = arguments.to_string();
         steps.push(Step::ToolCall { name: TOOL.to_owned(), arguments });
     } else {
         steps.extend(how_to_sign_in());
@@ -69,10 +85,10 @@ fn closing(result: &str, is_error: bool) -> Vec<Step> {
 fn how_to_sign_in() -> Vec<Step> {
     [
         "To talk to a real model, do one of these:\n\n",
-        "- sign in: `aside login`\n",
         "- set a provider's key, for example `GROQ_API_KEY`, in the environment\n",
-        "- start a local model server such as Ollama, LM Studio, llama.cpp or vLLM\n",
         "- try a key once: `aside prompt --provider groq --api-key KEY \"hello\"`\n",
+        "- name a local model server, such as Ollama, LM Studio, llama.cpp or vLLM, in `models.json`\n",
+        "\n`aside providers` lists the providers that can be used.\n",
     ]
     .map(text)
     .into()

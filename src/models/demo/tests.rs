@@ -97,13 +97,17 @@ const QUICK: &[(&str, &str)] = &[(DELAY_VARIABLE, "0")];
 
 #[tokio::test]
 async fn the_demo_says_what_it_is_thinks_and_calls_its_tool_once() {
-    let ask = Request { messages: vec![user("hello there")], tools: tools(), ..Request::default() };
+    let system = Some(format!("Be kind. {UNATTENDED}"));
+    let ask = Request { system, messages: vec![user("hello there")], tools: tools(), ..Request::default() };
     let (deltas, fault) = play(call("demo", QUICK, ask.clone())).await;
     assert_eq!(fault, None);
     assert!(text(&deltas).contains("scripted stand-in"));
     assert!(text(&deltas).contains("> hello there"));
     assert!(deltas.iter().any(|delta| matches!(delta, Delta::Thinking { .. })));
-    assert!(deltas.contains(&Delta::Arguments { block: 2, text: "{\"text\":\"hello there\"}".into() }));
+    assert!(deltas.contains(&Delta::Arguments {
+        block: 2,
+        text: "{\"harmless\":true,\"note\":\"hello there\"}".into()
+    }));
     assert_eq!(calls(&deltas), 1);
     assert_eq!(deltas.last(), Some(&Delta::Stop { reason: StopReason::ToolUse, raw: None }));
 
@@ -111,11 +115,19 @@ async fn the_demo_says_what_it_is_thinks_and_calls_its_tool_once() {
     answered.messages.extend([assistant(), result("it worked")]);
     let (deltas, _) = play(call("demo", QUICK, answered.clone())).await;
     assert_eq!(calls(&deltas), 0);
-    assert!(text(&deltas).contains("it worked") && text(&deltas).contains("aside login"));
+    assert!(text(&deltas).contains("it worked") && text(&deltas).contains("aside providers"));
     assert_eq!(deltas.last(), Some(&Delta::Stop { reason: StopReason::EndTurn, raw: None }));
 
     answered.messages.extend([assistant(), user("again")]);
     assert_eq!(calls(&play(call("demo", QUICK, answered)).await.0), 1);
+
+    let attended = Request { messages: vec![user("hello")], tools: tools(), ..Request::default() };
+    let (deltas, _) = play(call("demo", QUICK, attended)).await;
+    assert!(deltas.contains(&Delta::Arguments { block: 2, text: "{\"note\":\"hello\"}".into() }));
+    let asking = Request { messages: vec![user("Ask me!")], tools: tools(), ..Request::default() };
+    let (deltas, _) = play(call("demo", QUICK, asking)).await;
+    let asks = |delta: &Delta| matches!(delta, Delta::Arguments { text, .. } if text.contains("question"));
+    assert!(deltas.iter().any(asks), "{deltas:?}");
 }
 
 #[tokio::test]

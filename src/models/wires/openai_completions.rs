@@ -7,6 +7,7 @@ mod body;
 mod chunk;
 mod compat;
 mod messages;
+mod mold;
 mod stream;
 
 use self::chunk::ErrorBody;

@@ -3,6 +3,7 @@
 //! An ordinary piece of text costs one parse without copies and one string. What is odd is tolerated as long
 //! as its meaning is clear; what is kept between frames is bounded.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 use super::chunk::{Choice, Chunk, Delta as Piece, DetailPiece, ErrorBody, ToolCall};
 use super::super::{Decoder, Frame};
 use super::MAX_TOOL_CALLS;
+use super::mold::Mold;
 use crate::models::handoff::fnv;
 use crate::models::{Delta, Fault, StopReason, fault, json};
 
@@ -41,6 +43,7 @@ pub(super) struct Stream {
     done: bool,
     kept: usize,
     warnings: u32,
+    mold: Mold,
 }
 
 /// The one thinking block of an answer.
@@ -95,8 +98,24 @@ impl Decoder for Stream {
         if frame.event == "error" {
             return self.fail(data);
         }
+        if let Some(block) = self.text
+            && !self.stopped
+            && let Some(text) = self.mold.text(data)
+        {
+            out.push(Delta::Text { block, text: text.to_owned() });
+            return Ok(());
+        }
         match serde_json::from_str::<Option<Chunk<'_>>>(data) {
-            Ok(chunk) => self.take(chunk.as_ref(), data, out),
+            Ok(chunk) => {
+                let before = out.len();
+                self.take(chunk.as_ref(), data, out)?;
+                if let Some(chunk) = &chunk
+                    && let Some([Delta::Text { .. }]) = out.get(before..)
+                {
+                    self.learn(chunk, data);
+                }
+                Ok(())
+            }
             Err(_) => self.take_damaged(data, out),
         }
     }
@@ -130,6 +149,21 @@ impl Stream {
             done: false,
             kept: 0,
             warnings: 0,
+            mold: Mold::default(),
+        }
+    }
+
+    /// Remembers the form of an event of which nothing came but a text, so that the next like it need not be
+    /// parsed. What is kept silently, such as pieces of calls, must not be in it.
+    fn learn(&mut self, chunk: &Chunk<'_>, data: &str) {
+        let piece = chunk.choices.0.as_ref().and_then(|choice| choice.delta.as_ref());
+        if let Some(piece) = piece
+            && let Cow::Borrowed(text) = piece.content.0
+            && piece.refusal.0.is_empty()
+            && piece.reasoning_details.is_none()
+            && piece.tool_calls.0.is_empty()
+        {
+            self.mold.learn(data, text);
         }
     }
 

@@ -114,6 +114,33 @@ proptest::proptest! {
     }
 }
 
+/// One event of an answer; `mark` is a field that means nothing.
+fn event(kind: usize, text: &str, mark: usize) -> String {
+    let delta = match kind {
+        0 => serde_json::json!({ "content": text, "tool_calls": [{ "index": 0, "function": { "arguments": "1" } }] }),
+        1 => serde_json::json!({ "content": text, "refusal": "no" }),
+        2 => serde_json::json!({ "content": text, "reasoning_details": [{ "type": "reasoning.text", "signature": "s" }] }),
+        3 => serde_json::json!({ "reasoning_content": text }),
+        _ => serde_json::json!({ "content": text }),
+    };
+    let choice = serde_json::json!({ "index": 0, "delta": delta, "finish_reason": null });
+    format!("data: {}\n\n", serde_json::json!({ "id": "a", "choices": [choice], "mark": mark }))
+}
+
+proptest::proptest! {
+    #[test]
+    fn events_of_one_form_are_read_like_any_other(
+        events in proptest::collection::vec((0usize..9, "[a-cé\"\\\\\n]{0,4}"), 0..12),
+    ) {
+        let body = |mark: fn(usize) -> usize| {
+            let events = events.iter().enumerate().map(|(at, (kind, text))| event(*kind, text, mark(at)));
+            events.chain(["data: [DONE]\n\n".to_owned()]).collect::<String>()
+        };
+        // Where each event is another there is nothing to learn from the last.
+        proptest::prop_assert_eq!(run(body(|_| 0).as_bytes()), run(body(|at| at).as_bytes()));
+    }
+}
+
 #[test]
 fn a_server_without_finish_reasons_may_just_end() {
     let mut model = model("local", "http://localhost:1/v1");

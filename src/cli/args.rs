@@ -1,0 +1,234 @@
+//! What can be typed: sub-commands, options and their help. It decides nothing.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+use crate::catalog::ThinkingLevel;
+
+/// The command line.
+#[derive(Parser)]
+#[command(
+    name = "aside",
+    version,
+    about = "An AI agent that sits beside your editor.",
+    long_about = "An AI agent that sits beside your editor: one process that speaks JSON-RPC over stdin and\n\
+                  stdout with editors and scripts, and the same agent on the command line.",
+    after_help = EXAMPLES,
+    subcommand_required = true,
+    disable_help_subcommand = true
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Use no colours, as NO_COLOR in the environment does
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aside prompt \"Explain what you are\"        ask, and watch the answer come
+  git diff | aside prompt \"Review this:\" -   read standard input where - stands
+  aside models --available                   what can be asked now
+  aside serve                                JSON-RPC on standard input and output
+
+Without a sub-command, aside serves on a pipe and prints this help on a terminal.
+`aside prompt --help` and the others say more.";
+
+/// The sub-commands.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Send a prompt and print the answer as it comes
+    Prompt(Box<PromptArgs>),
+    /// List the models, what they cost, and whether they can be used
+    Models(ModelsArgs),
+    /// List the conversations of this folder
+    Sessions(SessionsArgs),
+    /// List the providers, and where their keys come from
+    Providers(ProvidersArgs),
+    /// Speak the native protocol on standard input and output
+    Serve(ServeArgs),
+}
+
+/// `aside prompt`.
+#[derive(Args)]
+#[command(
+    group = ArgGroup::new("target").args(["provider", "model"]).multiple(true),
+    group = ArgGroup::new("earlier").args(["session", "newest"]),
+    after_help = PROMPT_EXAMPLES,
+    next_line_help = true
+)]
+pub(super) struct PromptArgs {
+    /// The words of the prompt; - stands for what standard input holds, which is read only then
+    #[arg(required = true, value_name = "TEXT")]
+    pub(super) text: Vec<String>,
+    /// The model: an id, provider/id, or a part of one, with :LEVEL for thinking
+    #[arg(short, long)]
+    pub(super) model: Option<String>,
+    /// The provider; alone, its default model
+    #[arg(short, long, value_name = "ID")]
+    pub(super) provider: Option<String>,
+    /// How much to think
+    #[arg(short, long, value_name = "LEVEL", value_parser = levels())]
+    pub(super) thinking: Option<ThinkingLevel>,
+    /// A key for this prompt only; it shows in the list of processes, unlike those in auth.json
+    #[arg(long, value_name = "KEY", requires = "target", value_parser = secret)]
+    pub(super) api_key: Option<SecretString>,
+    /// Go on with this conversation (see `aside sessions`)
+    #[arg(short, long, value_name = "ID")]
+    pub(super) session: Option<String>,
+    /// Go on with the newest conversation of this folder
+    #[arg(short = 'c', long = "continue", id = "newest")]
+    pub(super) newest: bool,
+    /// The system prompt of a new conversation
+    #[arg(long, value_name = "TEXT", conflicts_with = "earlier")]
+    pub(super) system: Option<String>,
+    /// Print the events as lines of JSON-RPC as `aside serve` sends them, at last the answer
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const PROMPT_EXAMPLES: &str = "\
+Examples:
+  aside prompt \"Explain what you are\"
+  aside prompt --continue \"And in one sentence?\"
+  aside prompt -m groq/openai/gpt-oss-120b:high \"Prove that there are infinitely many primes\"
+  aside prompt \"What went wrong here?\" - < build.log
+  aside prompt --json \"hi\" | jq -r 'select(.method == \"event\").params.type'
+
+On a terminal the answer is styled while it streams; into a pipe goes its text alone, as the model wrote it.
+Ctrl-C ends the answer and keeps what had come.
+
+Exit status: 0 done, 1 the turn failed, 2 wrong usage, 3 not signed in, 130 cancelled.";
+
+/// `aside models`.
+#[derive(Args)]
+#[command(after_help = MODELS_EXAMPLES)]
+pub(super) struct ModelsArgs {
+    /// Only models whose name contains each of these words
+    #[arg(value_name = "PATTERN")]
+    pub(super) pattern: Vec<String>,
+    /// Only this provider's
+    #[arg(short, long, value_name = "ID")]
+    pub(super) provider: Option<String>,
+    /// Only those that can be used now
+    #[arg(short, long)]
+    pub(super) available: bool,
+    /// Print JSON, as the method listModels answers
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const MODELS_EXAMPLES: &str = "\
+Examples:
+  aside models qwen coder
+  aside models --provider groq
+  aside models --available --json | jq -r '.models[].id'
+
+Prices are in US dollars for a million tokens. The model marked * is the default.";
+
+/// `aside sessions`.
+#[derive(Args)]
+#[command(after_help = SESSIONS_EXAMPLES)]
+pub(super) struct SessionsArgs {
+    /// Those of all folders
+    #[arg(short, long)]
+    pub(super) all: bool,
+    /// Print JSON, as the method listSessions answers
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const SESSIONS_EXAMPLES: &str = "\
+Examples:
+  aside sessions
+  aside sessions --all
+  aside prompt --session ID \"Where were we?\"";
+
+/// `aside providers`.
+#[derive(Args)]
+#[command(after_help = PROVIDERS_EXAMPLES)]
+pub(super) struct ProvidersArgs {
+    /// Print JSON, as the method listProviders answers
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const PROVIDERS_EXAMPLES: &str = "\
+Examples:
+  aside providers
+  aside providers --json | jq -r '.providers[] | select(.available).id'";
+
+/// `aside serve`.
+#[derive(Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(super) struct ServeArgs {}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"prompt\",\"params\":{\"text\":\"hi\"}}' | aside serve
+
+Messages are lines, or have Content-Length headers; the answers come in kind. A script's pipe may simply end:
+what was asked is answered first. The protocol is described in docs/protocol.md.";
+
+fn levels() -> impl clap::builder::TypedValueParser<Value = ThinkingLevel> {
+    // Each name that is accepted is a level's own.
+    PossibleValuesParser::new(ThinkingLevel::ALL.map(ThinkingLevel::name))
+        .map(|name| name.parse().unwrap_or(ThinkingLevel::Off))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the parser's own shape")]
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parsed(line: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("aside").chain(line.iter().copied()))
+    }
+
+    #[test]
+    fn the_tree_is_sound_and_every_command_has_examples() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{}", command.get_name());
+        }
+        assert!(Cli::command().render_help().to_string().contains("Examples:"));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for line in [
+            &["prompt"][..],
+            &["prompt", "x", "--session", "a", "--continue"],
+            &["prompt", "x", "--continue", "--system", "s"],
+            &["prompt", "x", "--api-key", "k"],
+            &["prompt", "x", "--thinking", "much"],
+            &["nonsense"],
+            &["serve", "extra"],
+        ] {
+            let Err(error) = parsed(line) else { panic!("{line:?} was taken") };
+            assert_eq!(error.exit_code(), 2, "{line:?}");
+            assert!(!error.to_string().contains("'k'"), "{line:?} shows the key");
+        }
+    }
+
+    #[test]
+    fn words_and_options_may_be_mixed() {
+        let Ok(Cli { command: Command::Prompt(args), .. }) =
+            parsed(&["prompt", "one", "-t", "high", "two", "-", "--provider", "groq", "--api-key", "k"])
+        else {
+            panic!("it is a prompt");
+        };
+        assert_eq!(args.text, ["one", "two", "-"]);
+        assert_eq!(args.thinking, Some(ThinkingLevel::High));
+        assert!(!args.newest);
+    }
+}
