@@ -49,7 +49,11 @@ fn unreadable() -> Vec<Case> {
         case("NaN", r#"{"jsonrpc":"2.0","id":NaN,"method":"listModels"}"#, &parse),
         case("a plus sign", r#"{"jsonrpc":"2.0","id":+1,"method":"listModels"}"#, &parse),
         case("a leading zero", r#"{"jsonrpc":"2.0","id":01,"method":"listModels"}"#, &parse),
-        case("a raw control character", b"{\"jsonrpc\":\"2.0\",\"id\":\"a\x01\",\"method\":\"listModels\"}", &parse),
+        case(
+            "a raw control character",
+            b"{\"jsonrpc\":\"2.0\",\"id\":\"a\x01\",\"method\":\"listModels\"}",
+            &parse,
+        ),
         case("a BOM that is not at the start", format!("\u{feff}{}", list("1")), &parse),
         case("100,000 levels", deep(100_000), &parse),
         case("100,000 levels without an end", "[".repeat(100_000), &parse),
@@ -61,7 +65,11 @@ fn unreadable() -> Vec<Case> {
             format!(r#"{{"jsonrpc":"2.0","id":1,"method":"listModels","params":{}}}"#, deep(100_000)),
             &parse,
         ),
-        case("brackets in a string", format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "[".repeat(100_000)), &[("1", -32601)]),
+        case(
+            "brackets in a string",
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "[".repeat(100_000)),
+            &[("1", -32601)],
+        ),
         case("a header after lines", "Content-Length: 5", &parse),
         case("a carriage return", "\r", &[]),
         case("blanks", " \t ", &[]),
@@ -85,7 +93,11 @@ fn no_requests() -> Vec<Case> {
         case("a null method", r#"{"jsonrpc":"2.0","id":1,"method":null}"#, &no("1")),
         case("an id twice", r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"listModels"}"#, &no("null")),
         case("a method twice", r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#, &no("null")),
-        case("result and error", r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{"code":1,"message":""}}"#, &no("1")),
+        case(
+            "result and error",
+            r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{"code":1,"message":""}}"#,
+            &no("1"),
+        ),
         case("a response without an id", r#"{"jsonrpc":"2.0","result":1}"#, &no("null")),
         case("a response to nothing", r#"{"jsonrpc":"2.0","id":1,"result":null}"#, &[]),
         case("an error to nothing", r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"m"}}"#, &[]),
@@ -93,30 +105,98 @@ fn no_requests() -> Vec<Case> {
         case("a notification", r#"{"jsonrpc":"2.0","method":"listModels"}"#, &[]),
         case("an unknown notification", r#"{"jsonrpc":"2.0","method":"nothing","params":[1]}"#, &[]),
         case("a notification with bad params", r#"{"jsonrpc":"2.0","method":"cancel","params":7}"#, &[]),
-        case("a cancel of nothing", r#"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":77}}"#, &[]),
+        case(
+            "a cancel of nothing",
+            r#"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":77}}"#,
+            &[],
+        ),
         case("a cancel without an id", r#"{"jsonrpc":"2.0","method":"$/cancelRequest"}"#, &[]),
         case("an optional request", r#"{"jsonrpc":"2.0","id":1,"method":"$/nothing"}"#, &[("1", -32601)]),
         case("an unknown method", r#"{"jsonrpc":"2.0","id":1,"method":"nothing"}"#, &[("1", -32601)]),
         case("an empty method", r#"{"jsonrpc":"2.0","id":1,"method":""}"#, &[("1", -32601)]),
-        case("a planned method", r#"{"jsonrpc":"2.0","id":1,"method":"rewind","params":{}}"#, &[("1", -32601)]),
-        case("a method of the server", r#"{"jsonrpc":"2.0","id":1,"method":"event","params":{}}"#, &[("1", -32601)]),
+        case(
+            "a planned method",
+            r#"{"jsonrpc":"2.0","id":1,"method":"rewind","params":{}}"#,
+            &[("1", -32601)],
+        ),
+        case(
+            "a method of the server",
+            r#"{"jsonrpc":"2.0","id":1,"method":"event","params":{}}"#,
+            &[("1", -32601)],
+        ),
         case("a reserved method", r#"{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}"#, &[("1", -32601)]),
-        case("a method in escapes", r#"{"jsonrpc":"2.0","id":1,"method":"list\u004dodels","params":{"provider":"demo"}}"#, &[("1", 0)]),
-        case("a member's name in escapes", r#"{"jsonrpc":"2.0","\u0069d":1,"method":"listSessions"}"#, &[("1", 0)]),
-        case("more members", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","emittedAtMs":5,"x":{}}"#, &[("1", 0)]),
+        case(
+            "a method in escapes",
+            r#"{"jsonrpc":"2.0","id":1,"method":"list\u004dodels","params":{"provider":"demo"}}"#,
+            &[("1", 0)],
+        ),
+        case(
+            "a member's name in escapes",
+            r#"{"jsonrpc":"2.0","\u0069d":1,"method":"listSessions"}"#,
+            &[("1", 0)],
+        ),
+        case(
+            "more members",
+            r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","emittedAtMs":5,"x":{}}"#,
+            &[("1", 0)],
+        ),
         case("null params", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":null}"#, &[("1", 0)]),
-        case("params in a list", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":[]}"#, &[("1", -32602)]),
-        case("params as text", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":"x"}"#, &[("1", -32602)]),
+        case(
+            "params in a list",
+            r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":[]}"#,
+            &[("1", -32602)],
+        ),
+        case(
+            "params as text",
+            r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":"x"}"#,
+            &[("1", -32602)],
+        ),
         case("no params", r#"{"jsonrpc":"2.0","id":1,"method":"prompt"}"#, &[("1", -32602)]),
-        case("wrong params", r#"{"jsonrpc":"2.0","id":1,"method":"prompt","params":{"text":[]}}"#, &[("1", -32602)]),
-        case("a required field", r#"{"jsonrpc":"2.0","id":1,"method":"openSession","params":{}}"#, &[("1", -32602)]),
-        case("a param twice", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"limit":1,"limit":2}}"#, &[("1", -32602)]),
-        case("a number out of range", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"limit":1e400}}"#, &[("1", -32602)]),
-        case("a negative limit", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"limit":-1}}"#, &[("1", -32602)]),
-        case("no session", r#"{"jsonrpc":"2.0","id":1,"method":"openSession","params":{"sessionId":"nosuchone1"}}"#, &[("1", -32002)]),
-        case("a path as session", r#"{"jsonrpc":"2.0","id":1,"method":"openSession","params":{"sessionId":"../../etc/passwd"}}"#, &[("1", -32002)]),
-        case("a lone surrogate", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"cwd":"\ud800"}}"#, &[("1", 0)]),
-        case("a pair the wrong way round", r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"cwd":"\udc00\ud800"}}"#, &[("1", 0)]),
+        case(
+            "wrong params",
+            r#"{"jsonrpc":"2.0","id":1,"method":"prompt","params":{"text":[]}}"#,
+            &[("1", -32602)],
+        ),
+        case(
+            "a required field",
+            r#"{"jsonrpc":"2.0","id":1,"method":"openSession","params":{}}"#,
+            &[("1", -32602)],
+        ),
+        case(
+            "a param twice",
+            r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"limit":1,"limit":2}}"#,
+            &[("1", -32602)],
+        ),
+        case(
+            "a number out of range",
+            r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"limit":1e400}}"#,
+            &[("1", -32602)],
+        ),
+        case(
+            "a negative limit",
+            r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"limit":-1}}"#,
+            &[("1", -32602)],
+        ),
+        case(
+            "no session",
+            r#"{"jsonrpc":"2.0","id":1,"method":"openSession","params":{"sessionId":"nosuchone1"}}"#,
+            &[("1", -32002)],
+        ),
+        case(
+            "a path as session",
+            r#"{"jsonrpc":"2.0","id":1,"method":"openSession","params":{"sessionId":"../../etc/passwd"}}"#,
+            &[("1", -32002)],
+        ),
+        case(
+            "a lone surrogate",
+            r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"cwd":"\ud800"}}"#,
+            &[("1", 0)],
+        ),
+        case(
+            "a pair the wrong way round",
+            r#"{"jsonrpc":"2.0","id":1,"method":"listSessions","params":{"cwd":"\udc00\ud800"}}"#,
+            &[("1", 0)],
+        ),
         case("blanks around", format!("  {}\t", list("1")), &[("1", 0)]),
         case("a carriage return at the end", format!("{}\r", list("1")), &[("1", 0)]),
         case("a batch of notifications", r#"[{"jsonrpc":"2.0","method":"a"}]"#, &[]),
@@ -195,9 +275,28 @@ fn a_byte_order_mark_is_passed_over_at_the_start() {
 fn ids_come_back_as_they_came() {
     let mut server = TestServer::new().start();
     for id in [
-        "0", "-0", "-6", "1.5", "1.0", "1e2", "1E+2", "1e400", "-1e-400", "9007199254740993", "9223372036854775808",
-        "18446744073709551616", "123456789012345678901234567890", "\"\"", "\" \"", "\"1\"", r#""a\u0041""#, r#""\/""#,
-        r#""\ud83d\ude00""#, "\"\u{1f600}\"", r#""\u0000""#, "\"null\"",
+        "0",
+        "-0",
+        "-6",
+        "1.5",
+        "1.0",
+        "1e2",
+        "1E+2",
+        "1e400",
+        "-1e-400",
+        "9007199254740993",
+        "9223372036854775808",
+        "18446744073709551616",
+        "123456789012345678901234567890",
+        "\"\"",
+        "\" \"",
+        "\"1\"",
+        r#""a\u0041""#,
+        r#""\/""#,
+        r#""\ud83d\ude00""#,
+        "\"\u{1f600}\"",
+        r#""\u0000""#,
+        "\"null\"",
     ] {
         server.send(&list(id));
         let message = server.next();
@@ -210,7 +309,9 @@ fn ids_come_back_as_they_came() {
 fn ids_that_only_look_alike_are_two() {
     let mut server = TestServer::new().script("{\"stall\":true}").start();
     let session = server.new_session();
-    let prompt = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"prompt","params":{{"sessionId":"{session}","text":"a"}}}}"#);
+    let prompt = format!(
+        r#"{{"jsonrpc":"2.0","id":7,"method":"prompt","params":{{"sessionId":"{session}","text":"a"}}}}"#
+    );
     server.send(&prompt);
     server.until("stateChanged");
     for id in ["\"7\"", "7.0"] {
@@ -235,14 +336,22 @@ fn a_bad_field_is_named() {
         ("openSession", json!({"sessionId": "a", "after": {"epoch": 1, "seq": -1}}), "/after/seq"),
         ("prompt", json!({"text": {}}), "/text"),
         // Where kinds are told apart by a field, the path ends at the object; the message says the rest.
-        ("prompt", json!({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": 5}]}), "/content/1"),
+        (
+            "prompt",
+            json!({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": 5}]}),
+            "/content/1",
+        ),
         ("initialize", json!({"capabilities": {"promptUser": "yes"}}), "/capabilities/promptUser"),
         ("initialize", json!({"environment": {"a/b~c": 1}}), "/environment/a~1b~0c"),
         ("configureSession", json!({"sessionId": "a", "thinking": 5}), "/thinking"),
         ("listSessions", json!([1]), ""),
     ] {
         let error = server.call(method, &params);
-        assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!(path)), "{method} {params}: {error}");
+        assert_eq!(
+            (&error["code"], &error["data"]["path"]),
+            (&json!(-32602), &json!(path)),
+            "{method} {params}: {error}"
+        );
         assert!(error["data"]["hint"].is_string());
     }
 }
@@ -282,7 +391,8 @@ fn a_hundred_megabytes_are_refused_with_the_limit() {
         let said = too_long(TestServer::new(), begin, fill, end);
         assert!(said.contains("67108864") && said.contains("maxMessageBytes"), "{said}");
     }
-    let said = too_long(TestServer::new().settings(r#"{"limits": {"maxMessageBytes": 100000}}"#), "", b"x", "");
+    let said =
+        too_long(TestServer::new().settings(r#"{"limits": {"maxMessageBytes": 100000}}"#), "", b"x", "");
     assert!(said.contains("100000"), "{said}");
 }
 
@@ -290,7 +400,10 @@ fn a_hundred_megabytes_are_refused_with_the_limit() {
 fn a_long_line_below_the_limit_is_served() {
     let mut server = TestServer::new().script(r#"{"text":"read"}"#).in_memory().start();
     let text = "abcdefgh".repeat(1 << 20);
-    let result = server.prompted(&aside_protocol::PromptParams { text: Some(text), ..aside_protocol::PromptParams::default() });
+    let result = server.prompted(&aside_protocol::PromptParams {
+        text: Some(text),
+        ..aside_protocol::PromptParams::default()
+    });
     assert_eq!(result.text, "read");
 }
 
@@ -305,7 +418,10 @@ fn thousands_of_requests_at_once_are_all_answered() {
         server.send_bytes(input.as_bytes());
         for id in 0..count {
             let message = server.next();
-            assert_eq!((message.id(), &message.json["error"]["code"]), (Some(id.to_string()), &json!(-32601)));
+            assert_eq!(
+                (message.id(), &message.json["error"]["code"]),
+                (Some(id.to_string()), &json!(-32601))
+            );
         }
     }
 }
@@ -322,7 +438,10 @@ fn a_message_can_come_in_any_pieces() {
         let mut got: Vec<String> = (0..whole).map(|_| server.next().raw).collect();
         server.send_bytes(second);
         got.extend((whole..3).map(|_| server.next().raw));
-        assert!(got[0].contains("\"id\":1,") && got[1].starts_with("[{\"jsonrpc\":\"2.0\",\"id\":\"ä\""), "{got:?}");
+        assert!(
+            got[0].contains("\"id\":1,") && got[1].starts_with("[{\"jsonrpc\":\"2.0\",\"id\":\"ä\""),
+            "{got:?}"
+        );
         assert!(got[2].contains("\"id\":3,"));
     }
 }
@@ -339,7 +458,11 @@ fn header_blocks_that_are_broken_are_answered() {
         case("a line without a colon", "Content-Length: 1\r\nhello\r\n\r\n", &[("null", -32700)]),
         case("no body", "Content-Length: 0\r\n\r\n", &[("null", -32700)]),
         case("a body that is no JSON", block("hello"), &[("null", -32700)]),
-        case("another case and another header", "content-type: a; charset=utf-8\r\ncontent-LENGTH:  2 \r\n\r\n{}", &[("null", -32600)]),
+        case(
+            "another case and another header",
+            "content-type: a; charset=utf-8\r\ncontent-LENGTH:  2 \r\n\r\n{}",
+            &[("null", -32600)],
+        ),
         case("bare line feeds", "Content-Length: 4\n\nnull", &[("null", -32600)]),
         case("blank lines between", "\r\n\r\n\r\n", &[]),
         case("a line break in the body", block("{\n}"), &[("null", -32600)]),

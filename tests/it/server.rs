@@ -18,8 +18,8 @@ use std::time::Duration;
 use aside::doors::native::lifecycle::{Ended, Streams, Watch, serve};
 use aside::system::{Clock, Dirs, Random, RealFiles, System};
 use aside_protocol::{
-    ClientCapabilities, ErrorData, Event, EventBody, InitializeParams, InitializeResult, PromptParams, PromptResult,
-    Request, method,
+    ClientCapabilities, ErrorData, Event, EventBody, InitializeParams, InitializeResult, PromptParams,
+    PromptResult, Request, method,
 };
 use memchr::memmem;
 use serde::Deserialize;
@@ -209,7 +209,9 @@ impl TestServer {
     /// The answer of a prompt; the events of its session until then are passed over.
     pub(crate) fn expect_turn_end(&mut self, prompt: &Sent) -> PromptResult {
         let result = self.answer::<method::Prompt>(prompt).unwrap();
-        self.queue.retain(|message| message.session() != Some(&result.session_id) || message.method() != Some("event"));
+        self.queue.retain(|message| {
+            message.session() != Some(&result.session_id) || message.method() != Some("event")
+        });
         result
     }
 
@@ -290,7 +292,9 @@ impl TestServer {
     /// The same, beyond the first `start` bytes of the only conversation.
     pub(crate) fn stored_holds_after(&self, start: usize, text: &str) {
         let begun = std::time::Instant::now();
-        let holds = |bytes: &[u8]| bytes.get(start..).is_some_and(|rest| memmem::find(rest, text.as_bytes()).is_some());
+        let holds = |bytes: &[u8]| {
+            bytes.get(start..).is_some_and(|rest| memmem::find(rest, text.as_bytes()).is_some())
+        };
         while !self.conversations().iter().any(|bytes| holds(bytes)) {
             assert!(begun.elapsed() < PATIENCE, "no file holds {text}");
             thread::yield_now();
@@ -313,7 +317,11 @@ impl TestServer {
 
     fn conversations(&self) -> Vec<Vec<u8>> {
         let sessions = self.home().join("sessions");
-        self.stored().into_iter().filter(|(path, _)| path.starts_with(&sessions)).map(|(_, bytes)| bytes).collect()
+        self.stored()
+            .into_iter()
+            .filter(|(path, _)| path.starts_with(&sessions))
+            .map(|(_, bytes)| bytes)
+            .collect()
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -344,7 +352,9 @@ impl TestServer {
         match self.output.recv_timeout(PATIENCE) {
             Ok(bytes) => self.check(bytes),
             Err(RecvTimeoutError::Timeout) => panic!("the server says nothing more; kept: {}", self.kept()),
-            Err(RecvTimeoutError::Disconnected) => panic!("the server's output has ended; kept: {}", self.kept()),
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!("the server's output has ended; kept: {}", self.kept())
+            }
         }
     }
 
@@ -411,7 +421,10 @@ impl TestServer {
         let session = result["sessionId"].as_str().unwrap_or_default();
         if method == "prompt" {
             let turn = (session.to_owned(), result["turnId"].as_str().unwrap().to_owned());
-            assert!(self.ended_turns.contains(&turn), "the answer came before the turn's last event: {result}");
+            assert!(
+                self.ended_turns.contains(&turn),
+                "the answer came before the turn's last event: {result}"
+            );
         }
         if method == "newSession" {
             let early = self.newest.keys().any(|(of, _)| of == session);
@@ -654,8 +667,11 @@ impl Setup {
 fn run(system: System, input: PipeReader, output: Output) -> Receiver<std::io::Result<Ended>> {
     let (done, ended) = mpsc::channel();
     thread::spawn(move || {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(8)
+            .build()
+            .unwrap();
         let result = runtime.block_on(serve(system, Streams { input, output }, Watch::Streams));
         runtime.shutdown_background();
         // The test may be over.
@@ -731,7 +747,8 @@ fn cut(bytes: &[u8], searched: usize, headers: bool) -> Option<(Vec<u8>, usize)>
         return Some((bytes[..end].to_vec(), end + 1));
     }
     let head = bytes.windows(4).take(100).position(|window| window == b"\r\n\r\n")?;
-    let length = std::str::from_utf8(&bytes[..head]).unwrap().strip_prefix("Content-Length: ").expect("a header");
+    let length =
+        std::str::from_utf8(&bytes[..head]).unwrap().strip_prefix("Content-Length: ").expect("a header");
     let end = head + 4 + length.parse::<usize>().unwrap();
     Some((bytes.get(head + 4..end)?.to_vec(), end))
 }
@@ -768,7 +785,9 @@ impl Upstream {
 
     /// Waits, but not for ever.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.waiting.block_on(async { tokio::time::timeout(PATIENCE, future).await }).expect("it comes in time")
+        self.waiting
+            .block_on(async { tokio::time::timeout(PATIENCE, future).await })
+            .expect("it comes in time")
     }
 }
 

@@ -52,10 +52,11 @@ fn lines() {
 
 #[test]
 fn only_a_known_header_starts_header_framing() {
-    check("Last login: today\nContent-Length: 1\n", Some(Framing::Lines), &[
-        message("Last login: today"),
-        message("Content-Length: 1"),
-    ]);
+    check(
+        "Last login: today\nContent-Length: 1\n",
+        Some(Framing::Lines),
+        &[message("Last login: today"), message("Content-Length: 1")],
+    );
     check("Host: x\n\n", Some(Framing::Lines), &[message("Host: x")]);
     check("Content-Length\n\n", Some(Framing::Lines), &[message("Content-Length")]);
     check("{\"Content-Length\": 1}\n", Some(Framing::Lines), &[message("{\"Content-Length\": 1}")]);
@@ -66,15 +67,17 @@ fn only_a_known_header_starts_header_framing() {
 fn header_blocks() {
     let some = Some(Framing::Headers);
     check("Content-Length: 2\r\n\r\n{}", some, &[message("{}")]);
-    check("\r\n\u{feff}Content-Length: 2\n\n{}", Some(Framing::Lines), &[
-        message("\u{feff}Content-Length: 2"),
-        message("{}"),
-    ]);
+    check(
+        "\r\n\u{feff}Content-Length: 2\n\n{}",
+        Some(Framing::Lines),
+        &[message("\u{feff}Content-Length: 2"), message("{}")],
+    );
     check("\u{feff}content-length:2\n\n{}", some, &[message("{}")]);
-    check("Content-Type: x\r\nCONTENT-LENGTH:   3  \r\n\r\na\nb\r\n\r\nContent-Length: 1\r\n\r\nc", some, &[
-        message("a\nb"),
-        message("c"),
-    ]);
+    check(
+        "Content-Type: x\r\nCONTENT-LENGTH:   3  \r\n\r\na\nb\r\n\r\nContent-Length: 1\r\n\r\nc",
+        some,
+        &[message("a\nb"), message("c")],
+    );
     check("Content-Length: 0\r\n\r\nContent-Length: 1\r\n\r\na", some, &[message(""), message("a")]);
     let next = "Content-Length: 1\r\n\r\na";
     for bad in [
@@ -89,7 +92,8 @@ fn header_blocks() {
     ] {
         check(format!("{bad}{next}"), some, &[Frame::BadHeader, message("a")]);
     }
-    for cut_off in ["Content-Length: 5\r\n\r\nabc", "Content-Length: 5\r\n", "Content-Length: 500\r\n\r\nabc"] {
+    for cut_off in ["Content-Length: 5\r\n\r\nabc", "Content-Length: 5\r\n", "Content-Length: 500\r\n\r\nabc"]
+    {
         check(cut_off, some, &[Frame::BadHeader]);
     }
 }
@@ -106,9 +110,14 @@ fn what_is_too_long_is_told_once() {
     check(format!("{}\nb", " ".repeat(3 * MAX)), lines, &[Frame::TooLong, message("b")]);
     let headers = Some(Framing::Headers);
     let block = |body: &str| format!("Content-Length: {}\r\n\r\n{body}", body.len());
-    check(block(&fits) + &block(&over) + &block("b"), headers, &[message(&fits), Frame::TooLong, message("b")]);
+    check(
+        block(&fits) + &block(&over) + &block("b"),
+        headers,
+        &[message(&fits), Frame::TooLong, message("b")],
+    );
     // A header line that has no end does not fill the memory.
-    let long = format!("{}X-Junk: {}\r\nContent-Length: 1\r\n\r\na", block("b"), "y".repeat(3 * MAX_HEADER_LINE));
+    let long =
+        format!("{}X-Junk: {}\r\nContent-Length: 1\r\n\r\na", block("b"), "y".repeat(3 * MAX_HEADER_LINE));
     assert_eq!(cut([long.as_bytes()]).0, [message("b"), message("a")]);
     assert_eq!(cut(long.as_bytes().chunks(7)).0, [message("b"), message("a")]);
 }

@@ -9,7 +9,10 @@ use crate::server::TestServer;
 fn initialize_tells_all() {
     let mut server = TestServer::new().start();
     let result = server.request::<method::Initialize>(&InitializeParams::default()).unwrap();
-    assert_eq!((result.protocol_version, result.server_info.name.as_str()), (aside_protocol::PROTOCOL_VERSION, "aside"));
+    assert_eq!(
+        (result.protocol_version, result.server_info.name.as_str()),
+        (aside_protocol::PROTOCOL_VERSION, "aside")
+    );
     assert_eq!(result.server_info.version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
     assert_eq!((result.capabilities.max_message_bytes, &*result.capabilities.storage), (64 << 20, "disk"));
     let working = METHODS.iter().filter(|method| {
@@ -61,7 +64,11 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
     let mut server = TestServer::new().models_json(models).start();
     let listed = server.call("listModels", &json!({}));
     let models = listed["models"].as_array().unwrap();
-    assert!(models.iter().any(|model| model["provider"] == "good" && model["id"] == "m" && model["available"] == true));
+    assert!(
+        models
+            .iter()
+            .any(|model| model["provider"] == "good" && model["id"] == "m" && model["available"] == true)
+    );
     let told = &listed["diagnostics"][0];
     assert_eq!((&told["line"], &told["column"]), (&json!(5), &json!(24)), "{told}");
     assert!(told["path"].as_str().unwrap().ends_with("models.json"));
@@ -70,7 +77,8 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
 
 #[test]
 fn a_file_that_cannot_be_read_at_all_is_told_and_the_rest_works() {
-    let mut server = TestServer::new().models_json("{\n  \"providers\": {,}\n}").script(r#"{"text":"a"}"#).start();
+    let mut server =
+        TestServer::new().models_json("{\n  \"providers\": {,}\n}").script(r#"{"text":"a"}"#).start();
     let listed = server.call("listModels", &json!({}));
     assert_eq!(listed["diagnostics"][0]["line"], 2);
     assert!(!listed["models"].as_array().unwrap().is_empty());

@@ -75,7 +75,8 @@ fn whatever_is_no_yes_is_a_no() {
             server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},{answer}}}"#));
         }
         assert_eq!(server.expect_turn_end(&prompt).stop_reason, StopReason::EndTurn);
-        let statuses: Vec<Value> = tools(&mut server, &session).into_iter().map(|(status, _)| status).collect();
+        let statuses: Vec<Value> =
+            tools(&mut server, &session).into_iter().map(|(status, _)| status).collect();
         assert_eq!(statuses, ["failed", "failed"], "{answer}");
     }
 }

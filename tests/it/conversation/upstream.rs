@@ -3,8 +3,8 @@
 use aside_protocol::{PromptParams, StopReason};
 use serde_json::{Value, json};
 
-use crate::provider::completions::{answer, text};
 use crate::provider::Reply;
+use crate::provider::completions::{answer, text};
 use crate::server::{KEY, TestServer, Upstream};
 
 #[test]
@@ -44,7 +44,8 @@ fn a_conversation_goes_on_in_another_process() {
     let prompt = server.prompt(&session, "second");
     assert_eq!(server.expect_turn_end(&prompt).text, "Two.");
     let body = upstream.request(1).json();
-    let said: Vec<&Value> = body["messages"].as_array().unwrap().iter().skip(1).map(|m| &m["content"]).collect();
+    let said: Vec<&Value> =
+        body["messages"].as_array().unwrap().iter().skip(1).map(|m| &m["content"]).collect();
     assert_eq!(said, [&json!("first"), &json!("One."), &json!("second")]);
 }
 
@@ -59,7 +60,10 @@ fn a_cancel_hangs_up_at_once() {
         server.until("delta");
         let request = upstream.request(usize::from(!by_request));
         if by_request {
-            server.send(&format!(r#"{{"jsonrpc":"2.0","method":"$/cancelRequest","params":{{"id":{}}}}}"#, prompt.0));
+            server.send(&format!(
+                r#"{{"jsonrpc":"2.0","method":"$/cancelRequest","params":{{"id":{}}}}}"#,
+                prompt.0
+            ));
         } else {
             server.call("cancel", &json!({"sessionId": session}));
         }

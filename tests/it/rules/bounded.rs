@@ -141,7 +141,12 @@ fn more_open_requests_than_the_limit_are_refused() {
     let settings = r#"{"limits": {"maxOpenRequests": 8}}"#;
     let mut server = TestServer::new().script("{\"stall\":true}").settings(settings).start();
     let prompts: Vec<Sent> = (0..10)
-        .map(|_| server.start::<method::Prompt>(&PromptParams { text: Some("hi".to_owned()), ..PromptParams::default() }))
+        .map(|_| {
+            server.start::<method::Prompt>(&PromptParams {
+                text: Some("hi".to_owned()),
+                ..PromptParams::default()
+            })
+        })
         .collect();
     for refused in &prompts[8..] {
         let error = server.answer::<method::Prompt>(refused).unwrap_err();
@@ -150,7 +155,8 @@ fn more_open_requests_than_the_limit_are_refused() {
     }
     // What is not a new request still gets through.
     for open in &prompts[..8] {
-        server.send(&format!(r#"{{"jsonrpc":"2.0","method":"$/cancelRequest","params":{{"id":{}}}}}"#, open.0));
+        server
+            .send(&format!(r#"{{"jsonrpc":"2.0","method":"$/cancelRequest","params":{{"id":{}}}}}"#, open.0));
         assert_eq!(server.expect_turn_end(open).stop_reason, StopReason::Cancelled);
     }
     server.request::<method::ListModels>(&ListModelsParams::default()).unwrap();
@@ -168,7 +174,8 @@ fn answers_that_nobody_reads_are_bounded() {
     let request = upstream.request(0);
     server.pause_reading();
     // More than may wait, and beyond it what may stand between the reader and the handlers.
-    let asked: Vec<Sent> = (0..(16 << 20) / length + 600).map(|_| server.begin("listModels", &json!({}))).collect();
+    let asked: Vec<Sent> =
+        (0..(16 << 20) / length + 600).map(|_| server.begin("listModels", &json!({}))).collect();
     // Served after all of them: once it has been, they have been.
     server.send(&json!({"jsonrpc": "2.0", "method": "cancel", "params": {"sessionId": session}}).to_string());
     upstream.wait(request.closed());

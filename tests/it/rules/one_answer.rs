@@ -19,7 +19,10 @@ fn a_turn_that_panics_is_answered_and_the_session_goes_on() {
     let prompt = server.prompt(&session, "hi");
     let result = server.expect_turn_end(&prompt);
     let error = result.error.unwrap();
-    assert_eq!((result.stop_reason, error.kind.as_str(), &*result.text), (StopReason::Error, "internal", "so far"));
+    assert_eq!(
+        (result.stop_reason, error.kind.as_str(), &*result.text),
+        (StopReason::Error, "internal", "so far")
+    );
     let again = server.prompt(&session, "again");
     let result = server.expect_turn_end(&again);
     assert_eq!((result.stop_reason, &*result.text), (StopReason::EndTurn, "fine"));
@@ -61,7 +64,10 @@ fn double_and_late_answers_to_questions_are_ignored() {
     server.reply("77", &json!(null));
     let opened = server.call("openSession", &json!({"sessionId": session}));
     let tool = &opened["snapshot"]["items"][1];
-    assert_eq!((&tool["status"], &tool["text"]), (&json!("failed"), &json!("The person rejected this: not now")));
+    assert_eq!(
+        (&tool["status"], &tool["text"]),
+        (&json!("failed"), &json!("The person rejected this: not now"))
+    );
 }
 
 #[test]
@@ -93,7 +99,9 @@ fn what_starts_something_is_refused_in_a_batch() {
         r#"{"jsonrpc":"2.0","id":"a","method":"listModels"}"#.to_owned(),
         r#"{"jsonrpc":"2.0","id":"b","method":"prompt","params":{"text":"hi"}}"#.to_owned(),
         r#"{"jsonrpc":"2.0","id":"c","method":"newSession"}"#.to_owned(),
-        format!(r#"{{"jsonrpc":"2.0","id":"d","method":"openSession","params":{{"sessionId":"{session}"}}}}"#),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"d","method":"openSession","params":{{"sessionId":"{session}"}}}}"#
+        ),
         r#"{"jsonrpc":"2.0","method":"$/whatever"}"#.to_owned(),
         r#"{"jsonrpc":"2.0","id":"e","method":"nothing"}"#.to_owned(),
         "1".to_owned(),

@@ -9,7 +9,8 @@ use crate::server::{Sent, TestServer};
 fn the_answer_of_new_session_is_first() {
     // `configureSession` makes an event at once; the server could not know the id before the answer.
     let mut server = TestServer::new().script(r#"{"text":"a"}"#).start();
-    let asked: Vec<Sent> = (0..50).map(|_| server.start::<method::NewSession>(&NewSessionParams::default())).collect();
+    let asked: Vec<Sent> =
+        (0..50).map(|_| server.start::<method::NewSession>(&NewSessionParams::default())).collect();
     for sent in asked {
         let message = server.next();
         assert!(message.answers(&sent.0), "{}", message.raw);
@@ -54,7 +55,11 @@ fn the_answer_of_a_prompt_is_last_ten_thousand_times() {
         let message = server.next();
         if let Some(kind) = message.kind() {
             let (_, _, last) = left.get_mut(message.session().unwrap()).unwrap();
-            let fits = if kind == "turnStarted" { *last == "answer" } else { *last != "answer" && *last != "turnEnded" };
+            let fits = if kind == "turnStarted" {
+                *last == "answer"
+            } else {
+                *last != "answer" && *last != "turnEnded"
+            };
             assert!(fits, "{kind} after {last}");
             *last = match kind {
                 "turnStarted" => "turnStarted",

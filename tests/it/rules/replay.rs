@@ -7,8 +7,13 @@ use crate::server::{TestServer, delta};
 
 fn open(server: &mut TestServer, session: &str, after: Option<(u64, u64)>) -> OpenSessionResult {
     let after = after.map(|(epoch, seq)| EventPosition { epoch, seq });
-    let params =
-        OpenSessionParams { session_id: session.to_owned(), after, layout: None, limit: None, read_only: None };
+    let params = OpenSessionParams {
+        session_id: session.to_owned(),
+        after,
+        layout: None,
+        limit: None,
+        read_only: None,
+    };
     server.request::<method::OpenSession>(&params).unwrap()
 }
 
@@ -75,12 +80,16 @@ fn what_is_too_old_is_told_as_a_snapshot() {
     let missed = open(&mut server, &session, Some((1, after))).events.unwrap();
     let seen: String = events.iter().filter(|event| event.seq > after).filter_map(delta).collect();
     assert!(missed.iter().filter_map(delta).collect::<String>() == seen);
-    assert_eq!((missed[0].from_seq.unwrap_or(missed[0].seq), missed.last().unwrap().seq), (after + 1, newest));
+    assert_eq!(
+        (missed[0].from_seq.unwrap_or(missed[0].seq), missed.last().unwrap().seq),
+        (after + 1, newest)
+    );
 }
 
 #[test]
 fn a_client_that_missed_the_middle_of_a_turn_catches_up() {
-    let mut server = TestServer::new().script("{\"text\":\"one \"}\n{\"text\":\"two\"}\n{\"stall\":true}").start();
+    let mut server =
+        TestServer::new().script("{\"text\":\"one \"}\n{\"text\":\"two\"}\n{\"stall\":true}").start();
     let session = server.new_session();
     let prompt = server.prompt(&session, "hi");
     let seen = server.until("delta");
@@ -119,5 +128,14 @@ fn a_second_prompt_on_a_busy_session_is_refused() {
     server.call("cancel", &json!({"sessionId": session}));
     server.expect_turn_end(&prompt);
     // The refused prompt left nothing behind.
-    assert_eq!(open(&mut server, &session, None).snapshot.unwrap().items.iter().filter(|item| item.text == "me too").count(), 0);
+    assert_eq!(
+        open(&mut server, &session, None)
+            .snapshot
+            .unwrap()
+            .items
+            .iter()
+            .filter(|item| item.text == "me too")
+            .count(),
+        0
+    );
 }

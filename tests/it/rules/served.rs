@@ -1,6 +1,9 @@
 //! Rule 1: a session is served in every state of its turn.
 
-use aside_protocol::{ConfigureSessionParams, ListModelsParams, OpenSessionParams, PermissionMode, SessionState, StopReason, method};
+use aside_protocol::{
+    ConfigureSessionParams, ListModelsParams, OpenSessionParams, PermissionMode, SessionState, StopReason,
+    method,
+};
 use serde_json::json;
 
 use crate::provider::{Reply, completions};
@@ -12,7 +15,13 @@ const CALL: &str = r#"{"text":"Let me. "}
 {"text":"Done."}"#;
 
 fn open(session: &str) -> OpenSessionParams {
-    OpenSessionParams { session_id: session.to_owned(), after: None, layout: None, limit: None, read_only: None }
+    OpenSessionParams {
+        session_id: session.to_owned(),
+        after: None,
+        layout: None,
+        limit: None,
+        read_only: None,
+    }
 }
 
 fn plan(session: &str) -> ConfigureSessionParams {
@@ -32,7 +41,10 @@ fn everything(server: &mut TestServer, session: &str, state: &SessionState) {
     assert_eq!(opened.session.state, *state);
     assert!(opened.snapshot.unwrap().turn_id.is_some());
     let configured = server.request::<method::ConfigureSession>(&plan(session)).unwrap();
-    assert_eq!((configured.session.permission_mode, configured.session.state), (PermissionMode::Plan, state.clone()));
+    assert_eq!(
+        (configured.session.permission_mode, configured.session.state),
+        (PermissionMode::Plan, state.clone())
+    );
 }
 
 #[test]
@@ -58,7 +70,10 @@ fn while_the_model_streams_without_a_pause() {
     let opened = server.answer::<method::OpenSession>(&opened).unwrap();
     let configured = server.answer::<method::ConfigureSession>(&configured).unwrap();
     server.answer::<method::ListModels>(&models).unwrap();
-    assert_eq!((opened.session.state, configured.session.state), (SessionState::Running, SessionState::Running));
+    assert_eq!(
+        (opened.session.state, configured.session.state),
+        (SessionState::Running, SessionState::Running)
+    );
     assert_eq!(configured.session.permission_mode, PermissionMode::Plan);
     assert_eq!(server.expect_turn_end(&prompt).text.len(), 500_000);
 }

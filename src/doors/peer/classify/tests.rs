@@ -21,9 +21,12 @@ fn told(text: &[u8]) -> String {
 }
 
 fn one_told(one: Result<One, super::Invalid>) -> String {
-    let raw = |value: Option<Box<RawValue>>| value.map_or_else(|| "-".to_owned(), |value| value.get().to_owned());
+    let raw =
+        |value: Option<Box<RawValue>>| value.map_or_else(|| "-".to_owned(), |value| value.get().to_owned());
     match one {
-        Ok(One::Request { id, method, params }) => format!("request {} {method} {}", id.as_str(), raw(params)),
+        Ok(One::Request { id, method, params }) => {
+            format!("request {} {method} {}", id.as_str(), raw(params))
+        }
         Ok(One::Notification { method, params }) => format!("notification {method} {}", raw(params)),
         Ok(One::Response { id, result }) => format!("response {id} {}", raw(result)),
         Err(invalid) => format!("error {} {}", invalid.error.code, invalid.id.as_str()),
@@ -50,13 +53,32 @@ fn requests_and_their_like() {
 
 #[test]
 fn what_is_no_message() {
-    for text in ["null", "1", "\"x\"", "true", "{}", "[]", r#"{"id":null,"method":"m"}"#, r#"{"id":{},"method":"m"}"#] {
+    for text in
+        ["null", "1", "\"x\"", "true", "{}", "[]", r#"{"id":null,"method":"m"}"#, r#"{"id":{},"method":"m"}"#]
+    {
         check(text, "error -32600 null");
     }
-    for text in [r#"{"id":1}"#, r#"{"id":1,"method":2}"#, r#"{"id":1,"jsonrpc":"2","method":"m"}"#, r#"{"id":1,"result":1,"error":1}"#] {
+    for text in [
+        r#"{"id":1}"#,
+        r#"{"id":1,"method":2}"#,
+        r#"{"id":1,"jsonrpc":"2","method":"m"}"#,
+        r#"{"id":1,"result":1,"error":1}"#,
+    ] {
         check(text, "error -32600 1");
     }
-    for text in ["", "x", "{", "[1,", "{}{}", "{\"id\":1,}", "{\"id\":01}", "nul", "\"\\x\"", "[1 2]", "{\"a\":1,\"id\":1,\"id\":2"] {
+    for text in [
+        "",
+        "x",
+        "{",
+        "[1,",
+        "{}{}",
+        "{\"id\":1,}",
+        "{\"id\":01}",
+        "nul",
+        "\"\\x\"",
+        "[1 2]",
+        "{\"a\":1,\"id\":1,\"id\":2",
+    ] {
         check(text, "error -32700 null");
     }
     // A member that stands twice makes no message; which of the two was meant is not guessed.
@@ -66,7 +88,10 @@ fn what_is_no_message() {
 
 #[test]
 fn batches() {
-    check(r#"[{"id":1,"method":"m"},{"method":"n"},{"id":2,"result":1},1]"#, "[request 1 m -, notification n -, response 2 1, error -32600 null]");
+    check(
+        r#"[{"id":1,"method":"m"},{"method":"n"},{"id":2,"result":1},1]"#,
+        "[request 1 m -, notification n -, response 2 1, error -32600 null]",
+    );
     check("[[]]", "[error -32600 null]");
     check("[{}", "error -32700 null");
     check(&format!("[1{}]", ",1".repeat(1_024)), "error -32600 null");
@@ -84,7 +109,9 @@ fn nesting_is_measured_outside_strings() {
     ] {
         assert_eq!(mend_and_measure(&mut text.as_bytes().to_vec()), depth, "{text}");
     }
-    let nested = |depth: usize| format!("{{\"id\":1,\"method\":\"m\",\"params\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+    let nested = |depth: usize| {
+        format!("{{\"id\":1,\"method\":\"m\",\"params\":{}{}}}", "[".repeat(depth), "]".repeat(depth))
+    };
     check(&nested(126), &format!("request 1 m {}{}", "[".repeat(126), "]".repeat(126)));
     check(&nested(127), "error -32700 null");
     check(&"[".repeat(1_000_000), "error -32700 null");
