@@ -203,7 +203,6 @@ fn no_requests() -> Vec<Case> {
         case("a batch of nulls", "[null,null]", &[("null", -32600), ("null", -32600)]),
         case("a batch in a batch", format!("[[{}]]", list("1")), &[("null", -32600)]),
         case("a batch cut off", format!("[{},", list("1")), &[("null", -32700)]),
-        case("an id twice in a batch", format!("[{},{}]", list("1"), list("1")), &[("1", 0), ("1", -32600)]),
         case("a batch that is too long", format!("[1{}]", ",1".repeat(2_000)), &[("null", -32600)]),
     ]
 }
@@ -435,7 +434,7 @@ fn a_message_can_come_in_any_pieces() {
         let (first, second) = input.as_bytes().split_at(split);
         server.send_bytes(first);
         // What is whole is answered before the rest is sent; so the pieces are read apart.
-        let whole = first.iter().filter(|byte| **byte == b'\n').count();
+        let whole = memchr::memchr_iter(b'\n', first).count();
         let mut got: Vec<String> = (0..whole).map(|_| server.next().raw).collect();
         server.send_bytes(second);
         got.extend((whole..3).map(|_| server.next().raw));

@@ -30,7 +30,7 @@ use crate::provider::{self, Provider};
 use crate::schema::{check_result, check_server_line};
 
 /// Nothing takes this long; what is not there by then never comes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a server is started.
 #[derive(Default)]

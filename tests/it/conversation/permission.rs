@@ -153,7 +153,7 @@ fn a_form_that_is_closed_or_cannot_be_shown_has_no_answer() {
         let (id, _) = server.question("promptUser");
         server.reply(&id, &answer);
         server.expect_turn_end(&prompt);
-        assert_eq!(tools(&mut server, &session), [nobody.clone()]);
+        assert_eq!(tools(&mut server, &session), std::slice::from_ref(&nobody));
     }
     let (mut server, prompt, session) = asking(false);
     server.expect_turn_end(&prompt);

@@ -165,12 +165,20 @@ fn more_open_requests_than_the_limit_are_refused() {
 
 #[test]
 fn answers_that_nobody_reads_are_bounded() {
-    let mut server = TestServer::new().start();
+    let upstream = Upstream::start();
+    upstream.provider.reply(Reply::stream().stall());
+    let mut server = TestServer::new().upstream(&upstream).start();
     let length = serde_json::to_vec(&server.call("listModels", &json!({}))).unwrap().len();
+    let session = server.new_session();
+    let prompt = server.prompt(&session, "hi");
+    let request = upstream.request(0);
     server.pause_reading();
     // More than may wait, and beyond it what may stand between the reader and the handlers.
     let asked: Vec<Sent> =
         (0..(16 << 20) / length + 600).map(|_| server.begin("listModels", &json!({}))).collect();
+    // Served after all of them: once it has been, they have been.
+    server.send(&json!({"jsonrpc": "2.0", "method": "cancel", "params": {"sessionId": session}}).to_string());
+    upstream.wait(request.closed());
     server.resume_reading();
     let mut refused = 0;
     for sent in &asked {
@@ -180,6 +188,7 @@ fn answers_that_nobody_reads_are_bounded() {
         }
     }
     assert!(refused > 0 && refused < asked.len(), "{refused} of {}", asked.len());
+    server.expect_turn_end(&prompt);
     // Nobody holds it against a client that reads again.
     server.request::<method::ListModels>(&ListModelsParams::default()).unwrap();
 }

@@ -23,12 +23,11 @@ fn live(server: &mut TestServer, session: &str) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
         let message = server.next();
-        match message.event() {
-            Some(event) => events.push(event),
-            None => {
-                assert!(message.answers(&prompt.0));
-                return events;
-            }
+        if let Some(event) = message.event() {
+            events.push(event);
+        } else {
+            assert!(message.answers(&prompt.0));
+            return events;
         }
     }
 }

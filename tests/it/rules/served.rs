@@ -63,8 +63,18 @@ fn while_the_model_streams_without_a_pause() {
     let mut server = TestServer::new().script(r#"{"repeat":{"text":"abcd ","times":100000}}"#).start();
     let session = server.new_session();
     let prompt = server.prompt(&session, "hi");
-    server.until("delta");
-    everything(&mut server, &session, &SessionState::Running);
+    // Sent at once, so that they wait for the turn and not the turn for them.
+    let opened = server.start::<method::OpenSession>(&open(&session));
+    let configured = server.start::<method::ConfigureSession>(&plan(&session));
+    let models = server.start::<method::ListModels>(&ListModelsParams::default());
+    let opened = server.answer::<method::OpenSession>(&opened).unwrap();
+    let configured = server.answer::<method::ConfigureSession>(&configured).unwrap();
+    server.answer::<method::ListModels>(&models).unwrap();
+    assert_eq!(
+        (opened.session.state, configured.session.state),
+        (SessionState::Running, SessionState::Running)
+    );
+    assert_eq!(configured.session.permission_mode, PermissionMode::Plan);
     assert_eq!(server.expect_turn_end(&prompt).text.len(), 500_000);
 }
 
