@@ -196,7 +196,11 @@ impl Asker {
                     for (index, choice) in field.choices.iter().enumerate() {
                         page.err(format!("  {}  {}\n", index + 1, clean(choice)));
                     }
-                    let label = if field.label == form.message { String::new() } else { format!("{} ", clean(&field.label)) };
+                    let label = if field.label == form.message {
+                        String::new()
+                    } else {
+                        format!("{} ", clean(&field.label))
+                    };
                     let expected = match field.kind {
                         FieldKind::Boolean => "(y/n) ",
                         FieldKind::Text | FieldKind::Secret | FieldKind::Choice => "",
@@ -280,7 +284,8 @@ fn value(field: &FormField, line: &str) -> Option<String> {
             _ => None,
         },
         FieldKind::Choice => {
-            let numbered = trimmed.parse::<usize>().ok().and_then(|number| field.choices.get(number.checked_sub(1)?));
+            let numbered =
+                trimmed.parse::<usize>().ok().and_then(|number| field.choices.get(number.checked_sub(1)?));
             numbered.or_else(|| field.choices.iter().find(|choice| choice.as_str() == trimmed)).cloned()
         }
     }

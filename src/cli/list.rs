@@ -7,8 +7,8 @@ use aside_protocol as wire;
 use super::args::{ModelsArgs, ProvidersArgs, SessionsArgs};
 use super::terminal::{Page, Terminal, clean, one_line};
 use crate::doors::native::{self, wire_summary};
-use crate::engine::{Failure, World};
 use crate::engine::store::load;
+use crate::engine::{Failure, World};
 
 /// Sessions in one page of the store's list.
 const PAGE: usize = 500;
@@ -18,9 +18,15 @@ const TITLE: usize = 60;
 const CELL: usize = 80;
 
 /// Writes the table of models.
-pub(super) fn models(world: &World, args: &ModelsArgs, terminal: Terminal, page: &mut Page) -> Result<(), Failure> {
+pub(super) fn models(
+    world: &World,
+    args: &ModelsArgs,
+    terminal: Terminal,
+    page: &mut Page,
+) -> Result<(), Failure> {
     let mut result = native::models(world, args.provider.as_deref(), args.available)?;
-    let words: Vec<String> = args.pattern.iter().flat_map(|it| it.split_whitespace()).map(str::to_lowercase).collect();
+    let words: Vec<String> =
+        args.pattern.iter().flat_map(|it| it.split_whitespace()).map(str::to_lowercase).collect();
     result.models.retain(|model| {
         let name = format!("{}/{} {}", model.provider, model.id, model.name).to_lowercase();
         words.iter().all(|word| name.contains(word))
@@ -88,7 +94,12 @@ pub(super) fn providers(world: &World, args: &ProvidersArgs, terminal: Terminal,
 }
 
 /// Writes the table of sessions, the newest first.
-pub(super) fn sessions(world: &World, args: &SessionsArgs, terminal: Terminal, page: &mut Page) -> Result<(), Failure> {
+pub(super) fn sessions(
+    world: &World,
+    args: &SessionsArgs,
+    terminal: Terminal,
+    page: &mut Page,
+) -> Result<(), Failure> {
     let folder = world.system.working_dir.display().to_string();
     let only = (!args.all).then_some(&*folder);
     let mut sessions = Vec::new();
@@ -112,7 +123,8 @@ pub(super) fn sessions(world: &World, args: &SessionsArgs, terminal: Terminal, p
         return Ok(());
     }
     let now = world.system.clock.now_ms();
-    let mut table = Table::new(if args.all { &["id", "age", "title", "folder"][..] } else { &["id", "age", "title"] });
+    let mut table =
+        Table::new(if args.all { &["id", "age", "title", "folder"][..] } else { &["id", "age", "title"] });
     table.right = &[1];
     for session in sessions {
         let mut row = vec![
@@ -239,7 +251,10 @@ mod tests {
             [0, 512, 8_192, 131_072, 1_000_000, 1_048_576, 1_500_000].map(tokens),
             ["-", "512", "8k", "131k", "1M", "1M", "1.5M"]
         );
-        assert_eq!([0, 59_999, 60_000, 7_200_000, 200_000_000].map(age), ["0 s", "59 s", "1 min", "2 h", "2 d"]);
+        assert_eq!(
+            [0, 59_999, 60_000, 7_200_000, 200_000_000].map(age),
+            ["0 s", "59 s", "1 min", "2 h", "2 d"]
+        );
         assert_eq!(thinking(&[]), "-");
         assert_eq!(thinking(&["off".into(), "low".into(), "high".into()]), "off,low,high");
     }

@@ -77,12 +77,25 @@ enum Start {
     /// More must come first.
     Undecided,
     /// So many bytes are a heading's mark of this level.
-    Heading { mark: usize, level: usize },
+    Heading {
+        mark: usize,
+        level: usize,
+    },
     /// A whole line, without its line feed, that opens or closes a fence.
-    Fence { line: usize, character: char, length: usize },
-    Bullet { indent: usize },
-    Quote { mark: usize },
-    Break { line: usize },
+    Fence {
+        line: usize,
+        character: char,
+        length: usize,
+    },
+    Bullet {
+        indent: usize,
+    },
+    Quote {
+        mark: usize,
+    },
+    Break {
+        line: usize,
+    },
     Text,
 }
 
@@ -91,7 +104,11 @@ enum Start {
 enum Span {
     Undecided,
     /// `text` lies `mark` bytes behind the start, and as much follows it.
-    Closed { mark: usize, text: usize, style: Change },
+    Closed {
+        mark: usize,
+        text: usize,
+        style: Change,
+    },
     /// So many bytes are just themselves.
     Literal(usize),
     /// A backslash and the character that it protects.
@@ -235,7 +252,8 @@ impl Markdown {
                 continue;
             }
             // Deep spans are not looked into; what they hold is printed as it stands.
-            let span = if depth < DEEP { span_at(rest, self.before, whole) } else { Span::Literal(rest.len()) };
+            let span =
+                if depth < DEEP { span_at(rest, self.before, whole) } else { Span::Literal(rest.len()) };
             match span {
                 Span::Undecided => return used,
                 Span::Literal(len) => {
@@ -343,7 +361,9 @@ fn start_of(text: &str, ended: bool) -> Start {
             if only_marks && line.len() <= HELD {
                 return match (whole, marks >= 3) {
                     (true, true) => Start::Break { line: line.len() },
-                    (true, false) if run == 1 && first != '_' && after.starts_with(' ') => Start::Bullet { indent },
+                    (true, false) if run == 1 && first != '_' && after.starts_with(' ') => {
+                        Start::Bullet { indent }
+                    }
                     (true, false) => Start::Text,
                     (false, _) => Start::Undecided,
                 };
@@ -479,7 +499,8 @@ fn emphasis_end(text: &str, mark: char, run: usize, whole: bool) -> Option<usize
         }
         let previous = text.get(..start).and_then(|text| text.chars().next_back());
         let next = rest.get(length..).and_then(|rest| rest.chars().next());
-        let closes = previous.is_some_and(|it| !it.is_whitespace()) && !next.is_some_and(char::is_alphanumeric);
+        let closes =
+            previous.is_some_and(|it| !it.is_whitespace()) && !next.is_some_and(char::is_alphanumeric);
         if length == run && closes {
             return Some(start);
         }

@@ -20,7 +20,8 @@ use super::terminal::{Complaint, Kind, Page, Terminal, Writer, clean};
 use super::view::{self, Json, Pipe, Screen, View};
 use crate::engine::store::load;
 use crate::engine::{
-    Answer, Client, Engine, Failure, Handle, Op, Output, OutputBody, Prompt, PromptOutcome, Reply, SessionId, Ticket, TurnEnd, World,
+    Answer, Client, Engine, Failure, Handle, Op, Output, OutputBody, Prompt, PromptOutcome, Reply, SessionId,
+    Ticket, TurnEnd, World,
 };
 use crate::models::Content;
 use crate::system::System;
@@ -136,7 +137,8 @@ async fn prepare(world: &Arc<World>, args: &PromptArgs) -> Result<(Option<String
     };
     let mut parts = args.text.split(|word| word == STDIN).map(|words| words.join(" "));
     let before = parts.next();
-    let text: Vec<String> = before.into_iter().chain(input).chain(parts).filter(|part| !part.trim().is_empty()).collect();
+    let text: Vec<String> =
+        before.into_iter().chain(input).chain(parts).filter(|part| !part.trim().is_empty()).collect();
     if text.is_empty() {
         return Err(Failure::invalid("/text", "the prompt is empty"));
     }
@@ -157,13 +159,15 @@ fn newest(world: &World) -> Result<String, Failure> {
 
 /// Standard input to its end.
 fn read_input(limit: usize) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::invalid("/text", format!("standard input cannot be read: {error}"));
+    let failed =
+        |error: std::io::Error| Failure::invalid("/text", format!("standard input cannot be read: {error}"));
     let mut bytes = Vec::new();
     os::stdin().map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit {
         return Err(Failure::invalid("/text", format!("standard input holds more than {limit} bytes")));
     }
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
@@ -271,7 +275,7 @@ impl Run {
             }
             OutputBody::Question(question) => {
                 self.progress.clear(&mut self.page);
-                self.view.end_line(&mut self.page);
+                self.view.pause(&mut self.page);
                 self.asker.ask(Arc::clone(question), &mut self.page);
                 self.send_answers();
             }
@@ -318,7 +322,11 @@ impl Run {
         let status = match &outcome.end {
             TurnEnd::EndTurn => Status::Done,
             TurnEnd::MaxTokens => {
-                self.complain(Complaint::Warning, "the answer was cut off where the model's output may end", None);
+                self.complain(
+                    Complaint::Warning,
+                    "the answer was cut off where the model's output may end",
+                    None,
+                );
                 Status::Done
             }
             TurnEnd::Refusal => {

@@ -259,7 +259,8 @@ pub(super) fn shown(character: char) -> Option<char> {
 /// At most `width` characters of the first line with any words, cleaned.
 pub(super) fn one_line(text: &str, width: usize) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-    let mut shortened: String = line.chars().filter_map(shown).map(|it| if it == '\t' { ' ' } else { it }).take(width).collect();
+    let mut shortened: String =
+        line.chars().filter_map(shown).map(|it| if it == '\t' { ' ' } else { it }).take(width).collect();
     if line.chars().nth(width).is_some() {
         shortened.pop();
         shortened.push('…');
@@ -288,7 +289,8 @@ mod tests {
         page.err("");
         page.err("c");
         page.out("d");
-        let pieces: Vec<(Stream, &[u8])> = page.pieces.iter().map(|(stream, bytes)| (*stream, &**bytes)).collect();
+        let pieces: Vec<(Stream, &[u8])> =
+            page.pieces.iter().map(|(stream, bytes)| (*stream, &**bytes)).collect();
         assert_eq!(pieces, [(Stream::Out, &b"ab"[..]), (Stream::Err, b"c"), (Stream::Out, b"d")]);
         assert_eq!(page.len(), 4);
     }

@@ -12,7 +12,8 @@ use crate::doors::native::project::Native;
 use crate::doors::peer::RawId;
 use crate::doors::peer::writer::{Projection as _, response};
 use crate::engine::{
-    Answer, Event, EventBody, Failure, Field, Item, ItemBody, ItemId, ItemStatus, Output, OutputBody, Severity,
+    Answer, Event, EventBody, Failure, Field, Item, ItemBody, ItemId, ItemStatus, Output, OutputBody,
+    Severity,
 };
 
 /// Characters of a tool call's line.
@@ -57,10 +58,13 @@ impl View {
         }
     }
 
-    /// Makes sure that what follows begins a line of the terminal.
-    pub(super) fn end_line(&mut self, page: &mut Page) {
+    /// Makes sure that what follows stands apart from the answer.
+    pub(super) fn pause(&mut self, page: &mut Page) {
         if let Self::Screen(screen) = self {
-            screen.end_line(page);
+            screen.leave(page);
+            screen.gap(2, page);
+            // The person's line feed ends the question.
+            screen.feeds = 1;
         }
     }
 
@@ -81,7 +85,9 @@ fn notice(event: &Event, terminal: Terminal, page: &mut Page) {
     {
         match severity {
             Severity::Error => page.err(terminal.complaint(Complaint::Error, &item.text, hint.as_deref())),
-            Severity::Warning => page.err(terminal.complaint(Complaint::Warning, &item.text, hint.as_deref())),
+            Severity::Warning => {
+                page.err(terminal.complaint(Complaint::Warning, &item.text, hint.as_deref()))
+            }
             Severity::Info => page.err(format!("aside: {}\n", clean(&item.text))),
         }
     }
@@ -193,7 +199,9 @@ impl Screen {
                     self.grow(section, text, page);
                 }
             }
-            EventBody::ItemCompleted(item) if matches!(item.body, ItemBody::ToolCall(_)) => self.tool(item, page),
+            EventBody::ItemCompleted(item) if matches!(item.body, ItemBody::ToolCall(_)) => {
+                self.tool(item, page)
+            }
             _ => {}
         }
     }
