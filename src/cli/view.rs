@@ -86,7 +86,7 @@ fn notice(event: &Event, terminal: Terminal, page: &mut Page) {
         match severity {
             Severity::Error => page.err(terminal.complaint(Complaint::Error, &item.text, hint.as_deref())),
             Severity::Warning => {
-                page.err(terminal.complaint(Complaint::Warning, &item.text, hint.as_deref()))
+                page.err(terminal.complaint(Complaint::Warning, &item.text, hint.as_deref()));
             }
             Severity::Info => page.err(format!("aside: {}\n", clean(&item.text))),
         }
@@ -200,7 +200,7 @@ impl Screen {
                 }
             }
             EventBody::ItemCompleted(item) if matches!(item.body, ItemBody::ToolCall(_)) => {
-                self.tool(item, page)
+                self.tool(item, page);
             }
             _ => {}
         }
