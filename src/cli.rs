@@ -13,6 +13,7 @@ mod terminal;
 mod view;
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
@@ -176,7 +177,8 @@ fn complain_of_files(world: &World, terminal: Terminal, page: &mut Page) {
     for diagnostic in crate::doors::native::diagnostics(world) {
         let mut place = diagnostic.path;
         for number in [diagnostic.line, diagnostic.column].into_iter().take_while(|number| *number > 0) {
-            place.push_str(&format!(":{number}"));
+            // Writing to memory does not fail.
+            let _ = write!(place, ":{number}");
         }
         let message = format!("{place}: {}", diagnostic.message);
         page.err(terminal.complaint(Complaint::Warning, &message, None));

@@ -21,8 +21,8 @@ use crate::catalog::ThinkingLevel;
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
-    /// Use no colours, as NO_COLOR in the environment does
-    #[arg(long, global = true)]
+    /// Use no colours
+    #[arg(long, global = true, help = "Use no colours, as NO_COLOR in the environment does")]
     pub(super) no_color: bool,
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::terminal::{Page, Terminal, clean};
+use crate::engine::event::PermissionOption;
 use crate::engine::{PermissionOptionKind, Question, QuestionAnswer, QuestionBody, QuestionId};
 use crate::system::os::{self, HiddenInput};
 use crate::tools::{FieldKind, FormField};
@@ -23,7 +24,9 @@ pub(super) struct Asker {
     waiting: VecDeque<Arc<Question>>,
     /// Values of the first question's form so far.
     values: BTreeMap<String, String>,
-    lines: Option<Lines>,
+    reader: Option<Reader>,
+    /// What was answered and is not sent yet.
+    answers: Vec<(QuestionId, QuestionAnswer)>,
     /// While a secret is typed.
     hidden: Option<HiddenInput>,
     place: Place,
@@ -38,7 +41,7 @@ enum Place {
 }
 
 /// The reading thread.
-struct Lines {
+struct Reader {
     wanted: mpsc::Sender<()>,
     lines: mpsc::Receiver<Option<String>>,
     /// Whether a line was asked for that has not come.
@@ -52,7 +55,8 @@ impl Asker {
             terminal,
             waiting: VecDeque::new(),
             values: BTreeMap::new(),
-            lines: None,
+            reader: None,
+            answers: Vec::new(),
             hidden: None,
             place: Place::LineStart,
         }
@@ -63,33 +67,28 @@ impl Asker {
         !self.waiting.is_empty()
     }
 
-    /// Puts a question, behind those that wait. Returns the answer where none can be had.
-    pub(super) fn ask(
-        &mut self,
-        question: Arc<Question>,
-        page: &mut Page,
-    ) -> Option<(QuestionId, QuestionAnswer)> {
+    /// Puts a question, behind those that wait.
+    pub(super) fn ask(&mut self, question: Arc<Question>, page: &mut Page) {
         self.waiting.push_back(question);
-        if self.waiting.len() > 1 {
-            return None;
+        if self.waiting.len() == 1 {
+            self.begin(page);
         }
-        self.begin(page)
     }
 
     /// A question needs no answer any more.
-    pub(super) fn close(
-        &mut self,
-        question: QuestionId,
-        page: &mut Page,
-    ) -> Option<(QuestionId, QuestionAnswer)> {
+    pub(super) fn close(&mut self, question: QuestionId, page: &mut Page) {
         let first = self.waiting.front().is_some_and(|asked| asked.id == question);
         self.waiting.retain(|asked| asked.id != question);
-        if !first {
-            return None;
+        if first {
+            self.end_line(page);
+            self.hidden = None;
+            self.begin(page);
         }
-        self.end_line(page);
-        self.hidden = None;
-        self.begin(page)
+    }
+
+    /// What was answered since the last time.
+    pub(super) fn answers(&mut self) -> Vec<(QuestionId, QuestionAnswer)> {
+        std::mem::take(&mut self.answers)
     }
 
     /// Something else is about to be printed: leaves the line on which the person types.
@@ -101,98 +100,81 @@ impl Asker {
 
     /// Resolves with the person's next line; `None` at the end of input. Never where nobody is asked.
     pub(super) async fn line(&mut self) -> Option<String> {
-        match &mut self.lines {
-            Some(lines) if !self.waiting.is_empty() => {
-                let line = lines.lines.recv().await.flatten();
-                lines.open = false;
+        match &mut self.reader {
+            Some(reader) if !self.waiting.is_empty() => {
+                let line = reader.lines.recv().await.flatten();
+                reader.open = false;
                 line
             }
             _ => std::future::pending().await,
         }
     }
 
-    /// Understands a line. Returns the answer when the question is answered.
-    pub(super) fn take(
-        &mut self,
-        line: Option<String>,
-        page: &mut Page,
-    ) -> Option<(QuestionId, QuestionAnswer)> {
+    /// Understands a line.
+    pub(super) fn take(&mut self, line: Option<String>, page: &mut Page) {
         self.place = Place::LineStart;
         if self.hidden.take().is_some() {
             // The line feed that ended it was hidden too.
             page.err("\n");
         }
-        let question = Arc::clone(self.waiting.front()?);
+        let Some(question) = self.waiting.front().map(Arc::clone) else { return };
         let Some(line) = line else {
             page.err("\n");
-            return self.answered(question.id, QuestionAnswer::Closed, page);
+            self.answered(question.id, QuestionAnswer::Closed, page);
+            return;
         };
-        match &question.body {
-            QuestionBody::Permission { options, .. } => {
-                let (word, reason) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-                let kind = match word.to_lowercase().as_str() {
-                    "y" | "yes" => PermissionOptionKind::AllowOnce,
-                    "a" | "always" => PermissionOptionKind::AllowSession,
-                    "n" | "no" => PermissionOptionKind::RejectOnce,
-                    _ => return self.prompt(page),
-                };
-                let Some(option) = options.iter().find(|option| option.kind == kind) else {
-                    return self.prompt(page);
-                };
-                let reason = Some(reason.trim()).filter(|reason| !reason.is_empty()).map(str::to_owned);
-                self.answered(question.id, QuestionAnswer::Option { id: option.id.to_owned(), reason }, page)
-            }
+        let answer = match &question.body {
+            QuestionBody::Permission { options, .. } => permission(options, line.trim()),
             QuestionBody::Form(form) => {
                 let field = form.fields.get(self.values.len());
-                if let Some(field) = field {
-                    let Some(value) = value(field, line.trim_end_matches(['\n', '\r'])) else {
-                        return self.prompt(page);
-                    };
+                if let Some(field) = field
+                    && let Some(value) = value(field, line.trim_end_matches(['\n', '\r']))
+                {
                     self.values.insert(field.name.clone(), value);
                 }
-                if self.values.len() < form.fields.len() {
-                    return self.prompt(page);
-                }
-                let values = std::mem::take(&mut self.values);
-                self.answered(question.id, QuestionAnswer::Values(values), page)
+                let whole = self.values.len() >= form.fields.len();
+                whole.then(|| QuestionAnswer::Values(std::mem::take(&mut self.values)))
             }
+        };
+        match answer {
+            Some(answer) => self.answered(question.id, answer, page),
+            None if self.prompt(&question, page) => {}
+            None => self.answered(question.id, QuestionAnswer::Closed, page),
         }
     }
 
-    fn answered(
-        &mut self,
-        id: QuestionId,
-        answer: QuestionAnswer,
-        page: &mut Page,
-    ) -> Option<(QuestionId, QuestionAnswer)> {
+    fn answered(&mut self, id: QuestionId, answer: QuestionAnswer, page: &mut Page) {
+        self.answers.push((id, answer));
         self.waiting.pop_front();
-        self.values.clear();
-        // A question that waits behind this one and cannot be asked is closed when the turn ends.
-        let _ = self.begin(page);
-        Some((id, answer))
+        self.begin(page);
     }
 
-    /// Shows the first question.
-    fn begin(&mut self, page: &mut Page) -> Option<(QuestionId, QuestionAnswer)> {
+    /// Shows the first question; those that nobody can be asked are closed.
+    fn begin(&mut self, page: &mut Page) {
         self.values.clear();
-        let question = Arc::clone(self.waiting.front()?);
-        match &question.body {
-            QuestionBody::Permission { tool, title, detail, .. } => {
-                page.err(format!("{} {}\n", self.terminal.styled("1;33", "?"), clean(title)));
-                for line in std::iter::once(format!("tool {tool}").as_str()).chain(detail.lines()) {
-                    page.err(format!("  {}\n", self.terminal.styled("2", &clean(line))));
+        while let Some(question) = self.waiting.front().map(Arc::clone) {
+            match &question.body {
+                QuestionBody::Permission { tool, title, detail, .. } => {
+                    page.err(format!("{} {}\n", self.terminal.styled("1;33", "?"), clean(title)));
+                    for line in std::iter::once(format!("tool {tool}").as_str()).chain(detail.lines()) {
+                        page.err(format!("  {}\n", self.terminal.styled("2", &clean(line))));
+                    }
+                }
+                QuestionBody::Form(form) => {
+                    page.err(format!("{} {}\n", self.terminal.styled("1;33", "?"), clean(&form.message)));
                 }
             }
-            QuestionBody::Form(form) => {
-                page.err(format!("{} {}\n", self.terminal.styled("1;33", "?"), clean(&form.message)));
+            if self.prompt(&question, page) {
+                return;
             }
+            self.end_line(page);
+            self.answers.push((question.id, QuestionAnswer::Closed));
+            self.waiting.pop_front();
         }
-        self.prompt(page)
     }
 
-    /// Asks for a line.
-    fn prompt(&mut self, page: &mut Page) -> Option<(QuestionId, QuestionAnswer)> {
-        let question = Arc::clone(self.waiting.front()?);
+    /// Asks for a line. Whether one can be had.
+    fn prompt(&mut self, question: &Question, page: &mut Page) -> bool {
         let mut secret = false;
         match &question.body {
             QuestionBody::Permission { options, .. } => {
@@ -232,29 +214,24 @@ impl Asker {
         if secret {
             self.hidden = os::hide_input();
         }
-        let readable = (!secret || self.hidden.is_some()) && self.want_line();
-        if readable {
-            return None;
-        }
-        self.end_line(page);
-        self.waiting.pop_front();
-        Some((question.id, QuestionAnswer::Closed))
+        // What must not be seen is not asked for where it would be.
+        (!secret || self.hidden.is_some()) && self.want_line()
     }
 
     /// Has the thread read a line, unless it does already.
     fn want_line(&mut self) -> bool {
-        if self.lines.is_none() {
-            self.lines = Lines::start();
+        if self.reader.is_none() {
+            self.reader = Reader::start();
         }
-        let Some(lines) = &mut self.lines else { return false };
-        if !lines.open {
-            lines.open = lines.wanted.try_send(()).is_ok();
+        let Some(reader) = &mut self.reader else { return false };
+        if !reader.open {
+            reader.open = reader.wanted.try_send(()).is_ok();
         }
-        lines.open
+        reader.open
     }
 }
 
-impl Lines {
+impl Reader {
     fn start() -> Option<Self> {
         let input = os::stdin().ok()?;
         let (wanted, mut orders) = mpsc::channel::<()>(1);
@@ -277,6 +254,20 @@ impl Lines {
         reading.ok()?;
         Some(Self { wanted, lines, open: false })
     }
+}
+
+/// Which option a line takes; `None` where none, and it is asked for again.
+fn permission(options: &[PermissionOption], line: &str) -> Option<QuestionAnswer> {
+    let (word, reason) = line.split_once(' ').unwrap_or((line, ""));
+    let kind = match word.to_lowercase().as_str() {
+        "y" | "yes" => PermissionOptionKind::AllowOnce,
+        "a" | "always" => PermissionOptionKind::AllowSession,
+        "n" | "no" => PermissionOptionKind::RejectOnce,
+        _ => return None,
+    };
+    let option = options.iter().find(|option| option.kind == kind)?;
+    let reason = Some(reason.trim()).filter(|reason| !reason.is_empty()).map(str::to_owned);
+    Some(QuestionAnswer::Option { id: option.id.to_owned(), reason })
 }
 
 /// What a line means in a field; `None` where nothing, and it is asked for again.

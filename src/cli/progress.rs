@@ -1,6 +1,7 @@
 //! The progress line on standard error: that something goes on, what, since when. Drawn only for a person, and
 //! only while nothing else is printed.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -86,7 +87,8 @@ impl Progress {
         let frame = FRAMES.get(self.frame).copied().unwrap_or_default();
         let mut text = format!("{} · {} s", clean(&self.doing), self.began.elapsed().as_secs());
         if self.piped > 0 {
-            text.push_str(&format!(" · {} bytes", self.piped));
+            // Writing to memory does not fail.
+            let _ = write!(text, " · {} bytes", self.piped);
         }
         page.err(format!("\r\x1b[K{frame} {}", self.terminal.styled("2", &text)));
         self.drawn = true;

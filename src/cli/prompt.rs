@@ -20,8 +20,8 @@ use super::terminal::{Complaint, Kind, Page, Terminal, Writer, clean};
 use super::view::{self, Json, Pipe, Screen, View};
 use crate::engine::store::load;
 use crate::engine::{
-    Answer, Client, Engine, Failure, Handle, Op, Output, OutputBody, Prompt, PromptOutcome, QuestionAnswer,
-    QuestionId, Reply, SessionId, Ticket, TurnEnd, World,
+    Answer, Client, Engine, Failure, Handle, Op, Output, OutputBody, Prompt, PromptOutcome, Reply, SessionId,
+    Ticket, TurnEnd, World,
 };
 use crate::models::Content;
 use crate::system::System;
@@ -115,7 +115,7 @@ pub(super) async fn run(system: System, args: PromptArgs, terminal: Terminal) ->
             Told::No
         },
     };
-    run.to_end().await
+    run.finish().await
 }
 
 /// The session and the prompt's content, from what was typed.
@@ -202,7 +202,7 @@ enum Told {
 }
 
 impl Run {
-    async fn to_end(mut self) -> Status {
+    async fn finish(mut self) -> Status {
         let status = self.turn().await;
         self.save(status).await
     }
@@ -244,8 +244,8 @@ impl Run {
                     self.answered(&Err(Failure::internal("the prompt was lost")));
                 }
                 line = self.asker.line(), if running => {
-                    let answered = self.asker.take(line, &mut self.page);
-                    self.reply(answered);
+                    self.asker.take(line, &mut self.page);
+                    self.send_answers();
                 }
                 () = self.progress.tick(), if draws => {
                     if !self.writer.is_busy() && self.page.is_empty() && !self.view.is_within_line() {
@@ -275,13 +275,13 @@ impl Run {
             }
             OutputBody::Question(question) => {
                 self.progress.clear(&mut self.page);
-                self.view.end_line(&mut self.page);
-                let unanswerable = self.asker.ask(Arc::clone(question), &mut self.page);
-                self.reply(unanswerable);
+                self.view.pause(&mut self.page);
+                self.asker.ask(Arc::clone(question), &mut self.page);
+                self.send_answers();
             }
             OutputBody::QuestionClosed(question) => {
-                let unanswerable = self.asker.close(*question, &mut self.page);
-                self.reply(unanswerable);
+                self.asker.close(*question, &mut self.page);
+                self.send_answers();
             }
             OutputBody::Answer { .. } => {
                 if let OutputBody::Answer { ticket, answer } = output.body {
@@ -291,9 +291,11 @@ impl Run {
             }
         }
     }
-    fn reply(&self, answered: Option<(QuestionId, QuestionAnswer)>) {
-        if let (Some((question, answer)), Some(session)) = (answered, &self.session) {
-            self.handle.send(Op::Answer { session: session.clone(), question, answer });
+    fn send_answers(&mut self) {
+        for (question, answer) in self.asker.answers() {
+            if let Some(session) = self.session.clone() {
+                self.handle.send(Op::Answer { session, question, answer });
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! nothing it says can move the cursor, set the title or reach the clipboard.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
 use tokio::sync::mpsc;
@@ -87,7 +88,8 @@ impl Terminal {
         };
         let mut text = format!("aside: {} {}\n", self.styled(code, word), clean(message));
         if let Some(hint) = hint {
-            text.push_str(&format!("{} {}\n", self.styled("1;36", "hint:"), clean(hint)));
+            // Writing to memory does not fail.
+            let _ = writeln!(text, "{} {}", self.styled("1;36", "hint:"), clean(hint));
         }
         text
     }

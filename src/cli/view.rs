@@ -58,10 +58,13 @@ impl View {
         }
     }
 
-    /// Makes sure that what follows begins a line of the terminal.
-    pub(super) fn end_line(&mut self, page: &mut Page) {
+    /// Makes sure that what follows stands apart from the answer.
+    pub(super) fn pause(&mut self, page: &mut Page) {
         if let Self::Screen(screen) = self {
-            screen.end_line(page);
+            screen.leave(page);
+            screen.gap(2, page);
+            // The person's line feed ends the question.
+            screen.feeds = 1;
         }
     }
 
@@ -83,7 +86,7 @@ fn notice(event: &Event, terminal: Terminal, page: &mut Page) {
         match severity {
             Severity::Error => page.err(terminal.complaint(Complaint::Error, &item.text, hint.as_deref())),
             Severity::Warning => {
-                page.err(terminal.complaint(Complaint::Warning, &item.text, hint.as_deref()))
+                page.err(terminal.complaint(Complaint::Warning, &item.text, hint.as_deref()));
             }
             Severity::Info => page.err(format!("aside: {}\n", clean(&item.text))),
         }
@@ -197,7 +200,7 @@ impl Screen {
                 }
             }
             EventBody::ItemCompleted(item) if matches!(item.body, ItemBody::ToolCall(_)) => {
-                self.tool(item, page)
+                self.tool(item, page);
             }
             _ => {}
         }

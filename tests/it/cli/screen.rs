@@ -87,7 +87,7 @@ fn read(printed: &str) -> String {
                 text.truncate(line);
             }
             style => {
-                assert!(style.starts_with('[') && style.ends_with('m'), "the terminal was told {style:?}")
+                assert!(style.starts_with('[') && style.ends_with('m'), "the terminal was told {style:?}");
             }
         }
         rest = &code[end + 1..];
