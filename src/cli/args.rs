@@ -56,10 +56,11 @@ pub(super) enum Command {
 #[command(
     group = ArgGroup::new("target").args(["provider", "model"]).multiple(true),
     group = ArgGroup::new("earlier").args(["session", "newest"]),
-    after_help = PROMPT_EXAMPLES
+    after_help = PROMPT_EXAMPLES,
+    next_line_help = true
 )]
 pub(super) struct PromptArgs {
-    /// The prompt, its words joined by blanks; `-` stands for what standard input holds, which is read only then
+    /// The words of the prompt; - stands for what standard input holds, which is read only then
     #[arg(required = true, value_name = "TEXT")]
     pub(super) text: Vec<String>,
     /// The model: an id, provider/id, or a part of one, with :LEVEL for thinking
@@ -71,8 +72,7 @@ pub(super) struct PromptArgs {
     /// How much to think
     #[arg(short, long, value_name = "LEVEL", value_parser = levels())]
     pub(super) thinking: Option<ThinkingLevel>,
-    /// A key for this prompt only. Other users can see it in the list of processes while it runs; the environment
-    /// and auth.json do not show it
+    /// A key for this prompt only; it shows in the list of processes, unlike those in auth.json
     #[arg(long, value_name = "KEY", requires = "target", value_parser = secret)]
     pub(super) api_key: Option<SecretString>,
     /// Go on with this conversation (see `aside sessions`)

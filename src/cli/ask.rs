@@ -26,6 +26,15 @@ pub(super) struct Asker {
     lines: Option<Lines>,
     /// While a secret is typed.
     hidden: Option<HiddenInput>,
+    place: Place,
+}
+
+/// Where the cursor stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    LineStart,
+    /// Behind the mark at which the person types.
+    Prompt,
 }
 
 /// The reading thread.
@@ -39,7 +48,14 @@ struct Lines {
 impl Asker {
     /// Nothing is asked yet, and nothing read.
     pub(super) fn new(terminal: Terminal) -> Self {
-        Self { terminal, waiting: VecDeque::new(), values: BTreeMap::new(), lines: None, hidden: None }
+        Self {
+            terminal,
+            waiting: VecDeque::new(),
+            values: BTreeMap::new(),
+            lines: None,
+            hidden: None,
+            place: Place::LineStart,
+        }
     }
 
     /// Whether the person is being asked.
@@ -48,11 +64,7 @@ impl Asker {
     }
 
     /// Puts a question, behind those that wait. Returns the answer where none can be had.
-    pub(super) fn ask(
-        &mut self,
-        question: Arc<Question>,
-        page: &mut Page,
-    ) -> Option<(QuestionId, QuestionAnswer)> {
+    pub(super) fn ask(&mut self, question: Arc<Question>, page: &mut Page) -> Option<(QuestionId, QuestionAnswer)> {
         self.waiting.push_back(question);
         if self.waiting.len() > 1 {
             return None;
@@ -61,19 +73,22 @@ impl Asker {
     }
 
     /// A question needs no answer any more.
-    pub(super) fn close(
-        &mut self,
-        question: QuestionId,
-        page: &mut Page,
-    ) -> Option<(QuestionId, QuestionAnswer)> {
+    pub(super) fn close(&mut self, question: QuestionId, page: &mut Page) -> Option<(QuestionId, QuestionAnswer)> {
         let first = self.waiting.front().is_some_and(|asked| asked.id == question);
         self.waiting.retain(|asked| asked.id != question);
         if !first {
             return None;
         }
-        page.err("\n");
+        self.end_line(page);
         self.hidden = None;
         self.begin(page)
+    }
+
+    /// Something else is about to be printed: leaves the line on which the person types.
+    pub(super) fn end_line(&mut self, page: &mut Page) {
+        if std::mem::replace(&mut self.place, Place::LineStart) == Place::Prompt {
+            page.err("\n");
+        }
     }
 
     /// Resolves with the person's next line; `None` at the end of input. Never where nobody is asked.
@@ -89,17 +104,17 @@ impl Asker {
     }
 
     /// Understands a line. Returns the answer when the question is answered.
-    pub(super) fn take(
-        &mut self,
-        line: Option<String>,
-        page: &mut Page,
-    ) -> Option<(QuestionId, QuestionAnswer)> {
+    pub(super) fn take(&mut self, line: Option<String>, page: &mut Page) -> Option<(QuestionId, QuestionAnswer)> {
+        self.place = Place::LineStart;
         if self.hidden.take().is_some() {
             // The line feed that ended it was hidden too.
             page.err("\n");
         }
         let question = Arc::clone(self.waiting.front()?);
-        let Some(line) = line else { return self.answered(question.id, QuestionAnswer::Closed, page) };
+        let Some(line) = line else {
+            page.err("\n");
+            return self.answered(question.id, QuestionAnswer::Closed, page);
+        };
         match &question.body {
             QuestionBody::Permission { options, .. } => {
                 let (word, reason) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
@@ -187,11 +202,7 @@ impl Asker {
                     for (index, choice) in field.choices.iter().enumerate() {
                         page.err(format!("  {}  {}\n", index + 1, clean(choice)));
                     }
-                    let label = if field.label == form.message {
-                        String::new()
-                    } else {
-                        format!("{} ", clean(&field.label))
-                    };
+                    let label = if field.label == form.message { String::new() } else { format!("{} ", clean(&field.label)) };
                     let expected = match field.kind {
                         FieldKind::Boolean => "(y/n) ",
                         FieldKind::Text | FieldKind::Secret | FieldKind::Choice => "",
@@ -201,6 +212,7 @@ impl Asker {
                 }
             }
         }
+        self.place = Place::Prompt;
         if secret {
             self.hidden = os::hide_input();
         }
@@ -208,6 +220,7 @@ impl Asker {
         if readable {
             return None;
         }
+        self.end_line(page);
         self.waiting.pop_front();
         Some((question.id, QuestionAnswer::Closed))
     }
@@ -264,8 +277,7 @@ fn value(field: &FormField, line: &str) -> Option<String> {
             _ => None,
         },
         FieldKind::Choice => {
-            let numbered =
-                trimmed.parse::<usize>().ok().and_then(|number| field.choices.get(number.checked_sub(1)?));
+            let numbered = trimmed.parse::<usize>().ok().and_then(|number| field.choices.get(number.checked_sub(1)?));
             numbered.or_else(|| field.choices.iter().find(|choice| choice.as_str() == trimmed)).cloned()
         }
     }

@@ -268,6 +268,7 @@ impl Run {
                 let mut shown = Page::default();
                 self.view.output(&output, self.terminal, &mut shown);
                 if !shown.is_empty() {
+                    self.asker.end_line(&mut self.page);
                     self.progress.make_room(shown.len(), &mut self.page);
                     self.page.append(shown);
                 }

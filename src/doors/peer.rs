@@ -1,7 +1,7 @@
 //! One connection: reads messages, keeps the open requests, and writes everything in one order.
 //!
-//! A thread reads and classifies, so that neither a slow session nor a long line holds up the others; a task
-//! projects what is to be sent; a thread writes. Every request gets exactly one answer, whose id is the very
+//! A thread reads and classifies, so that neither a slow session nor a long line holds up the others; another
+//! projects what is to be sent and writes it. Every request gets exactly one answer, whose id is the very
 //! bytes that came. It knows JSON-RPC and nothing of sessions; what messages mean is a door's.
 
 pub mod classify;

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::event::{SessionInfo, Storage};
 use super::item::{Failure, Item, ItemId, ItemStatus};
 use super::store::format::{Record, Text, VERSION};
-use super::store::{Durability, SessionFile, Store};
+use super::store::{Done, Durability, Part, SessionFile, Store};
 use super::transcript::Transcript;
 
 /// Unsaved text beyond which a record is written at once, in bytes.
@@ -24,8 +24,9 @@ pub(super) struct Log {
     told: bool,
     /// Everything must be written anew before the next record.
     rewrite: bool,
-    /// Bytes that the store's queue had no room for.
+    /// Bytes that the store's queue had no room for, and who waits for them.
     backlog: Vec<u8>,
+    waiting: Vec<Done>,
     /// How much of the text of items in progress is in the file.
     saved: BTreeMap<ItemId, usize>,
 }
@@ -33,13 +34,28 @@ pub(super) struct Log {
 impl Log {
     /// A session that is not on the disk yet.
     pub(super) fn new(store: Store) -> Self {
-        Self { store, file: None, told: false, rewrite: true, backlog: Vec::new(), saved: BTreeMap::new() }
+        Self {
+            store,
+            file: None,
+            told: false,
+            rewrite: true,
+            backlog: Vec::new(),
+            waiting: Vec::new(),
+            saved: BTreeMap::new(),
+        }
     }
 
-    /// A session that was loaded. A torn last line is healed by a line feed.
-    pub(super) fn opened(store: Store, file: Option<SessionFile>, torn: bool) -> Self {
-        let backlog = if torn { b"\n".to_vec() } else { Vec::new() };
-        Self { store, file, told: false, rewrite: false, backlog, saved: BTreeMap::new() }
+    /// A session that was loaded. What could not be written then comes before anything else.
+    pub(super) fn opened(store: Store, file: Option<SessionFile>, backlog: Vec<u8>) -> Self {
+        Self {
+            store,
+            file,
+            told: false,
+            rewrite: false,
+            backlog,
+            waiting: Vec::new(),
+            saved: BTreeMap::new(),
+        }
     }
 
     /// Where the session is kept, as far as is known.
@@ -63,35 +79,48 @@ impl Log {
                     self.store.why_memory().unwrap_or("no folder")
                 )));
             }
-            match self.store.create(&info.session) {
+            self.rewrite = false;
+            match self.store.create(&info.session, &everything(info, system, transcript)) {
                 Ok(file) => self.file = Some(file),
                 Err(failure) => return self.tell_once(failure),
             }
         }
-        if self.rewrite {
+        self.mend(info, system, transcript)
+    }
+
+    /// Writes everything anew where too much was lost for less, and tells, once, of a disk that fails.
+    pub(super) fn mend(
+        &mut self,
+        info: &SessionInfo,
+        system: Option<&str>,
+        transcript: &Transcript,
+    ) -> Result<(), Failure> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let trouble = file.trouble();
+        if self.rewrite || trouble.lost {
             self.rewrite = false;
             self.backlog.clear();
             self.saved.clear();
-            // The line feed ends whatever a failed write left; an empty line is passed over.
-            let mut bytes = if self.told { b"\n".to_vec() } else { Vec::new() };
-            let header = Record::Session {
-                v: VERSION,
-                id: info.session.to_string(),
-                created_at_ms: info.created_at_ms,
-                cwd: info.cwd.clone(),
-                system: system.map(str::to_owned),
-            };
-            bytes.extend(header.line());
-            if let Some(title) = info.title.clone() {
-                bytes.extend(Record::Title { title }.line());
-            }
-            bytes.extend(Record::config(info.model.as_deref(), info.thinking, info.permission_mode).line());
-            for item in transcript.items() {
-                bytes.extend(Record::item(item, Text::Whole).line());
-            }
-            self.append(bytes, Durability::Written, None);
+            let waiting = std::mem::take(&mut self.waiting);
+            self.send(everything(info, system, transcript), Durability::Written, Part::Whole, waiting);
         }
-        Ok(())
+        self.tell_trouble()
+    }
+
+    /// Tells, once, of a disk that fails, and tries again what the store's queue had no room for.
+    pub(super) fn tell_trouble(&mut self) -> Result<(), Failure> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let trouble = file.trouble();
+        if !self.backlog.is_empty() {
+            self.append(Vec::new(), Durability::Flushed, None);
+        }
+        match trouble.failing {
+            Some(why) => self.failed(&why),
+            None => {
+                self.told = trouble.lost;
+                Ok(())
+            }
+        }
     }
 
     fn tell_once(&mut self, failure: Failure) -> Result<(), Failure> {
@@ -114,15 +143,9 @@ impl Log {
         finished
     }
 
-    /// A write failed: everything is written anew when the next turn begins.
-    pub(super) fn failed(&mut self, error: &io::Error) -> Result<(), Failure> {
-        self.rewrite = true;
+    /// A write failed: it is tried again before the next.
+    pub(super) fn failed(&mut self, error: &impl std::fmt::Display) -> Result<(), Failure> {
         self.tell_once(Failure::storage(format!("the conversation could not be saved: {error}")))
-    }
-
-    /// A write went well again.
-    pub(super) fn worked(&mut self) {
-        self.told = false;
     }
 
     /// Saves the text of an item in progress, when enough of it is not saved or `now` says so.
@@ -158,31 +181,22 @@ impl Log {
         self.record(&Record::item(item, text), durability);
     }
 
-    /// Resolves when all is on the disk.
+    /// Resolves when all is on the disk and the file can be opened by others.
     pub(super) async fn settled(&mut self) {
-        let Some(file) = self.file.clone() else { return };
-        let backlog = std::mem::take(&mut self.backlog);
-        if !backlog.is_empty() {
-            self.append(backlog, Durability::Flushed, None);
-        }
-        if let Err(error) = self.store.settled(&file).await {
+        let Some(file) = self.file.take() else { return };
+        if let Err(error) = self.store.release(&file, std::mem::take(&mut self.backlog)).await {
             tracing::warn!(%error, "the last records of a session could not be saved");
         }
     }
 
-    fn append(
-        &mut self,
-        bytes: Vec<u8>,
-        durability: Durability,
-        done: Option<oneshot::Sender<io::Result<()>>>,
-    ) {
-        let Some(file) = &self.file else {
+    fn append(&mut self, bytes: Vec<u8>, durability: Durability, done: Option<Done>) {
+        if self.file.is_none() {
             if let Some(done) = done {
                 // Kept in memory: that was told, and nobody waits for a disk.
                 let _ = done.send(Ok(()));
             }
             return;
-        };
+        }
         let bytes = if self.backlog.is_empty() {
             bytes
         } else {
@@ -190,12 +204,43 @@ impl Log {
             all.extend(bytes);
             all
         };
-        if let Err(bytes) = self.store.append(file, bytes, durability, done) {
-            if bytes.len() > BACKLOG_BYTES {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.extend(done);
+        self.send(bytes, durability, Part::More, waiting);
+    }
+
+    fn send(&mut self, bytes: Vec<u8>, durability: Durability, part: Part, waiting: Vec<Done>) {
+        let Some(file) = &self.file else { return };
+        if let Err((bytes, waiting)) = self.store.append(file, bytes, durability, part, waiting) {
+            self.waiting = waiting;
+            if bytes.len() > BACKLOG_BYTES || part == Part::Whole {
                 self.rewrite = true;
             } else {
                 self.backlog = bytes;
             }
         }
     }
+}
+
+/// A whole session as its file has it.
+fn everything(info: &SessionInfo, system: Option<&str>, transcript: &Transcript) -> Vec<u8> {
+    let header = Record::Session {
+        v: VERSION,
+        id: info.session.to_string(),
+        created_at_ms: info.created_at_ms,
+        cwd: info.cwd.clone(),
+        system: system.map(str::to_owned),
+    };
+    let mut bytes = header.line();
+    if info.epoch > 1 {
+        bytes.extend(Record::Epoch { n: info.epoch, at_ms: info.updated_at_ms, damaged: 0 }.line());
+    }
+    if let Some(title) = info.title.clone() {
+        bytes.extend(Record::Title { title }.line());
+    }
+    bytes.extend(Record::config(info.model.as_deref(), info.thinking, info.permission_mode).line());
+    for item in transcript.items() {
+        bytes.extend(Record::item(item, Text::Whole).line());
+    }
+    bytes
 }

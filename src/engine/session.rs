@@ -35,6 +35,8 @@ use crate::tools::Ask;
 
 /// Finished prompts whose answers can be given again.
 const REMEMBERED_PROMPTS: usize = 64;
+/// Item ids that are left out after a turn that never ended.
+const UNWRITTEN_ITEMS: u32 = 1_000;
 /// How often a running turn saves its text and looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -173,11 +175,13 @@ impl Session {
             permission_mode: loaded.mode,
             model: None,
         };
-        let epoch = loaded.epoch + 1;
+        let epoch = loaded.epoch;
         let mut session = Self::new(world, id.clone(), new, mailbox, outputs.clone());
         session.out = Outbox::new(id, epoch, outputs);
-        session.log = Log::opened(session.world.store.clone(), loaded.file, loaded.torn);
-        session.transcript = Transcript::from_items(loaded.items);
+        session.log = Log::opened(session.world.store.clone(), loaded.file, loaded.unwritten);
+        // A process that was killed may have told of items that it had not written yet.
+        let last = loaded.last_item.saturating_add(if loaded.interrupted { UNWRITTEN_ITEMS } else { 0 });
+        session.transcript = Transcript::from_items(loaded.items, ItemId(last));
         session.title = loaded.title;
         session.stored_model = loaded.model;
         session.next_turn = loaded.last_turn + 1;
@@ -189,7 +193,6 @@ impl Session {
             return session;
         }
         let now = session.world.system.clock.now_ms();
-        session.log.record(&Record::Epoch { n: epoch, at_ms: now }, Durability::Flushed);
         if loaded.interrupted {
             let turn = TurnId(loaded.last_turn);
             let end = Record::end(turn, now, &TurnEnd::Interrupted, &Usage::default());
@@ -200,7 +203,7 @@ impl Session {
                 Some("prompt again to go on; what had arrived is kept".to_owned()),
             );
         }
-        let lost = loaded.unreadable;
+        let lost = loaded.unreadable.saturating_sub(loaded.told_unreadable);
         if lost > 0 {
             session.notice(
                 Severity::Warning,
@@ -354,6 +357,9 @@ impl Session {
 
     /// Applies `changes`, all or none. Returns warnings for the person.
     pub(super) fn configure(&mut self, changes: &Changes) -> Result<Vec<String>, Failure> {
+        if let Some(why) = &self.read_only {
+            return Err(Failure::read_only(&self.id, why));
+        }
         let mut warnings = Vec::new();
         let mut thinking = changes.thinking;
         if changes.model.is_some() || changes.provider.is_some() {
@@ -510,6 +516,8 @@ impl Session {
         let now = self.world.system.clock.now_ms();
         self.updated_at_ms = now;
         self.log.record(&Record::end(turn.id, now, &end, &turn.usage), Durability::Flushed);
+        let info = self.info();
+        let unsaved = self.log.mend(&info, self.system.as_deref(), &self.transcript).err();
         let outcome = PromptOutcome {
             text: turn.answer_text(&self.transcript),
             usage: turn.usage,
@@ -520,6 +528,9 @@ impl Session {
             warnings: std::mem::take(&mut turn.warnings),
             end: end.clone(),
         };
+        if let Some(failure) = unsaved {
+            self.notice(Severity::Warning, failure.message, failure.hint);
+        }
         self.out.event(EventBody::StateChanged(SessionState::Idle));
         self.out.event(EventBody::TurnEnded { turn: turn.id, end });
         if let Some(id) = turn.idempotency.take() {
@@ -605,6 +616,9 @@ impl Session {
             if let Some(item) = self.transcript.get(id) {
                 self.log.text(item, true);
             }
+        }
+        if let Err(failure) = self.log.tell_trouble() {
+            self.notice(Severity::Warning, failure.message, failure.hint);
         }
         self.tell_stall();
     }

@@ -8,6 +8,7 @@
 pub mod format;
 pub mod load;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use crate::system::System;
 
 /// Jobs that may wait for the thread. A session whose job does not fit keeps its text and tries again.
 const QUEUE: usize = 4_096;
+/// Bytes of one session that wait for a disk that fails, before they are given up.
+const MAX_UNWRITTEN: usize = 4 << 20;
 /// The stack of the store's thread, in bytes: it only formats paths and writes.
 const STACK: usize = 256 << 10;
 
@@ -33,15 +36,60 @@ pub struct Store {
     system: System,
 }
 
-/// An open session file. The last clone's end closes it and frees its lock.
+/// An open session file. [`Store::release`] frees its lock.
 #[derive(Clone, Debug)]
-pub struct SessionFile(Arc<Mutex<File>>);
+pub struct SessionFile(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    open: Mutex<Open>,
+    trouble: Mutex<Trouble>,
+}
+
+/// What is wrong with a file, for its session to see.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble {
+    /// Why what was appended is not all in the file now.
+    pub failing: Option<String>,
+    /// So much could not be written that it was given up: everything must be written anew.
+    pub lost: bool,
+}
+
+/// The store's thread's side of a file.
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// What could not be written yet, and comes before anything else.
+    unwritten: Vec<u8>,
+    /// Half a line stands at the end and could not be taken back.
+    torn: bool,
+}
 
 struct Job {
     file: SessionFile,
     bytes: Vec<u8>,
     durability: Durability,
-    done: Option<oneshot::Sender<io::Result<()>>>,
+    kind: JobKind,
+    done: Vec<Done>,
+}
+
+/// Told when a job is done.
+pub(super) type Done = oneshot::Sender<io::Result<()>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum JobKind {
+    Append,
+    /// The bytes stand for everything before them.
+    Anew,
+    /// The last of this file: it is flushed and its lock freed.
+    Release,
+}
+
+/// Whether what is appended stands for everything before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    More,
+    Whole,
 }
 
 /// How safe a record must be.
@@ -83,47 +131,63 @@ impl Store {
         self.dir.as_ref().map(|dir| dir.join(format!("{session}.jsonl")))
     }
 
-    /// Creates a session's file, locked for this process. Blocks on the disk for one short moment.
-    pub fn create(&self, session: &SessionId) -> Result<SessionFile, Failure> {
+    /// Creates a session's file that begins with `head`, locked for this process. Blocks on the disk for one
+    /// short moment, so that whoever hears of the session can open it, whatever becomes of this process.
+    pub fn create(&self, session: &SessionId, head: &[u8]) -> Result<SessionFile, Failure> {
         let (Some(path), Some(dir)) = (self.path(session), self.dir()) else {
             return Err(Failure::storage(self.why_memory().unwrap_or("no folder").to_owned()));
         };
+        let files = &self.system.files;
         let create = || {
-            self.system.files.create_dir(dir)?;
-            let file = self.system.files.create_new(&path)?;
-            file.try_lock().map_err(io::Error::from)?;
-            Ok(file)
+            files.create_dir(dir)?;
+            let mut file = files.create_new(&path)?;
+            let begun = file.try_lock().map_err(io::Error::from).and_then(|()| files.append(&mut file, head));
+            if begun.is_err() {
+                // Or else it would be in the way of the next try.
+                let _ = files.remove(&path);
+            }
+            begun.map(|()| file)
         };
         match create() {
-            Ok(file) => Ok(SessionFile(Arc::new(Mutex::new(file)))),
+            Ok(file) => Ok(SessionFile::adopt(file)),
             Err::<File, io::Error>(error) => {
                 Err(Failure::storage(format!("cannot create {}: {error}", path.display())))
             }
         }
     }
 
-    /// Appends. Returns the bytes when the queue is full, so that the caller can try again.
-    pub fn append(
+    /// Appends. Returns what it was given when the queue is full, so that the caller can try again.
+    pub(super) fn append(
         &self,
         file: &SessionFile,
         bytes: Vec<u8>,
         durability: Durability,
-        done: Option<oneshot::Sender<io::Result<()>>>,
-    ) -> Result<(), Vec<u8>> {
-        let job = Job { file: file.clone(), bytes, durability, done };
+        part: Part,
+        done: Vec<Done>,
+    ) -> Result<(), (Vec<u8>, Vec<Done>)> {
+        let kind = match part {
+            Part::More => JobKind::Append,
+            Part::Whole => JobKind::Anew,
+        };
+        let job = Job { file: file.clone(), bytes, durability, kind, done };
         match self.jobs.try_send(job) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => {
-                Err(job.bytes)
+                Err((job.bytes, job.done))
             }
         }
     }
 
-    /// Resolves when everything appended so far is on the disk.
-    pub async fn settled(&self, file: &SessionFile) -> io::Result<()> {
+    /// Appends the last of a file. Resolves when everything is on the disk and the file's lock is free.
+    pub async fn release(&self, file: &SessionFile, bytes: Vec<u8>) -> io::Result<()> {
         let (done, finished) = oneshot::channel();
-        let job =
-            Job { file: file.clone(), bytes: Vec::new(), durability: Durability::Flushed, done: Some(done) };
+        let job = Job {
+            file: file.clone(),
+            bytes,
+            durability: Durability::Flushed,
+            kind: JobKind::Release,
+            done: vec![done],
+        };
         self.jobs.send(job).await.map_err(|_| io::Error::other("the store has ended"))?;
         finished.await.map_err(|_| io::Error::other("the store has ended"))?
     }
@@ -135,52 +199,124 @@ impl Store {
 }
 
 impl SessionFile {
-    /// Takes a file that `load` has opened and locked.
+    /// Takes a file that is open and locked.
     pub(super) fn adopt(file: File) -> Self {
-        Self(Arc::new(Mutex::new(file)))
+        let open = Mutex::new(Open { file, unwritten: Vec::new(), torn: false });
+        Self(Arc::new(Shared { open, trouble: Mutex::default() }))
+    }
+
+    /// What is wrong with it now.
+    pub fn trouble(&self) -> Trouble {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn open(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes, after what could not be written before.
+    fn write(&self, bytes: Vec<u8>, kind: JobKind, files: &dyn crate::system::Files) -> io::Result<()> {
+        let mut open = self.open();
+        let mut trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if kind == JobKind::Anew {
+            open.unwritten.clear();
+            trouble.lost = false;
+        }
+        if trouble.lost {
+            // A gap in the middle would be worse than an end that is missing.
+            return Err(io::Error::other("too much could not be written before"));
+        }
+        if open.unwritten.is_empty() {
+            open.unwritten = bytes;
+        } else {
+            open.unwritten.extend(bytes);
+        }
+        let result = open.write(files);
+        trouble.failing = result.as_ref().err().map(ToString::to_string);
+        if result.is_err() && open.unwritten.len() > MAX_UNWRITTEN {
+            open.unwritten = Vec::new();
+            trouble.lost = true;
+        }
+        result
     }
 }
 
-/// The thread: writes what waits, then flushes each file once that asked for it.
+impl Open {
+    fn write(&mut self, files: &dyn crate::system::Files) -> io::Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        if self.torn {
+            files.append(&mut self.file, b"\n")?;
+            self.torn = false;
+        }
+        let before = self.file.metadata().map(|metadata| metadata.len());
+        let result = files.append(&mut self.file, &self.unwritten);
+        if result.is_ok() {
+            self.unwritten = Vec::new();
+        } else {
+            // What half arrived is taken back, so that it is not there twice afterwards.
+            self.torn = before.and_then(|length| self.file.set_len(length)).is_err();
+        }
+        result
+    }
+}
+
+/// A file that is to be flushed, and who waits for that.
+struct Flush {
+    file: SessionFile,
+    written: io::Result<()>,
+    done: Vec<Done>,
+}
+
+/// The thread: writes whatever waits, and flushes files while nothing waits, so that what a slow disk delays
+/// is only its own safety: the end of the process loses nothing that was handed over.
 fn run(mut queue: mpsc::Receiver<Job>, files: &dyn crate::system::Files) {
-    let mut batch: Vec<Job> = Vec::new();
-    while let Some(first) = queue.blocking_recv() {
-        batch.push(first);
-        while batch.len() < QUEUE {
-            match queue.try_recv() {
-                Ok(job) => batch.push(job),
-                Err(_) => break,
-            }
-        }
-        let mut flush: Vec<SessionFile> = Vec::new();
-        for job in batch.drain(..) {
-            let mut file = job.file.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let written = if job.bytes.is_empty() { Ok(()) } else { files.append(&mut file, &job.bytes) };
-            drop(file);
-            let wants_flush = job.durability == Durability::Flushed && written.is_ok();
-            if let Some(done) = job.done {
-                // Whoever asked may have been cancelled meanwhile.
-                let _ = done.send(if job.bytes.is_empty() && wants_flush {
-                    sync(&job.file, files)
-                } else {
-                    written
-                });
-            }
-            if wants_flush
-                && !job.bytes.is_empty()
-                && !flush.iter().any(|file| Arc::ptr_eq(&file.0, &job.file.0))
-            {
-                flush.push(job.file);
-            }
-        }
-        for file in flush {
-            if let Err(error) = sync(&file, files) {
+    let mut flushes: VecDeque<Flush> = VecDeque::new();
+    let mut jobs_since_flush = 0;
+    loop {
+        let job = if flushes.is_empty() {
+            queue.blocking_recv()
+        } else if jobs_since_flush < QUEUE {
+            queue.try_recv().ok()
+        } else {
+            None
+        };
+        let Some(job) = job else {
+            jobs_since_flush = 0;
+            let Some(Flush { file, written, done }) = flushes.pop_front() else { return };
+            let flushed = files.sync(&file.open().file);
+            if let Err(error) = &flushed {
                 tracing::warn!(%error, "a session file could not be flushed");
             }
+            tell(done, &written.and(flushed));
+            continue;
+        };
+        jobs_since_flush += 1;
+        let written = job.file.write(job.bytes, job.kind, files);
+        if job.kind == JobKind::Release {
+            // Clones may live on, and with them the open file.
+            if let Err(error) = job.file.open().file.unlock() {
+                tracing::warn!(%error, "a session file could not be unlocked");
+            }
+            flushes.push_back(Flush { file: job.file, written, done: job.done });
+            continue;
+        }
+        let is_flushed = |flush: &Flush| Arc::ptr_eq(&flush.file.0, &job.file.0);
+        let flush =
+            job.durability == Durability::Flushed && written.is_ok() && !flushes.iter().any(is_flushed);
+        tell(job.done, &written);
+        if flush {
+            flushes.push_back(Flush { file: job.file, written: Ok(()), done: Vec::new() });
         }
     }
 }
 
-fn sync(file: &SessionFile, files: &dyn crate::system::Files) -> io::Result<()> {
-    files.sync(&file.0.lock().unwrap_or_else(PoisonError::into_inner))
+fn tell(done: Vec<Done>, result: &io::Result<()>) {
+    for done in done {
+        let result =
+            result.as_ref().map(|()| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()));
+        // Whoever asked may have been cancelled meanwhile.
+        let _ = done.send(result);
+    }
 }

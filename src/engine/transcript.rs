@@ -11,17 +11,21 @@ use crate::models::{Assistant, Block, Content, Message};
 #[derive(Default)]
 pub(super) struct Transcript {
     items: Vec<Arc<Item>>,
+    /// The greatest id in the file, which may be that of an item that only a newer version knows.
+    last: u32,
 }
 
 impl Transcript {
     /// A transcript read from a file. Items keep their order; their ids are made to match it.
-    pub(super) fn from_items(items: Vec<Item>) -> Self {
-        Self { items: items.into_iter().map(Arc::new).collect() }
+    /// No item will get an id up to `last` again.
+    pub(super) fn from_items(items: Vec<Item>, last: ItemId) -> Self {
+        Self { items: items.into_iter().map(Arc::new).collect(), last: last.0 }
     }
 
     /// The id that the next item gets.
     pub(super) fn next_id(&self) -> ItemId {
-        ItemId(self.items.last().map_or(1, |item| item.id.0.saturating_add(1)))
+        let last = self.items.last().map_or(0, |item| item.id.0).max(self.last);
+        ItemId(last.saturating_add(1))
     }
 
     /// Adds an item, whose id must be `next_id`.

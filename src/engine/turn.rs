@@ -186,13 +186,10 @@ impl Session {
     }
 
     fn stored(&mut self, result: io::Result<()>) {
-        match result {
-            Ok(()) => self.log.worked(),
-            Err(error) => {
-                if let Err(failure) = self.log.failed(&error) {
-                    self.notice(Severity::Warning, failure.message, failure.hint);
-                }
-            }
+        if let Err(error) = result
+            && let Err(failure) = self.log.failed(&error)
+        {
+            self.notice(Severity::Warning, failure.message, failure.hint);
         }
         self.resolve();
     }

@@ -43,10 +43,7 @@ struct Busy {
 
 async fn busy(during: During) -> Busy {
     let steps = |arguments: Value| {
-        [
-            json!({ "text": "I will. " }),
-            json!({ "toolCall": { "name": "demo", "arguments": arguments } }),
-        ]
+        [json!({ "text": "I will. " }), json!({ "toolCall": { "name": "demo", "arguments": arguments } })]
     };
     let (home, provider) = match during {
         During::Stream | During::Stall => {
@@ -112,7 +109,8 @@ async fn check_end(during: During, by: By) {
     assert!(!is_running(pid));
     let rest = aside.rest().await;
     let of = |id: u64| rest.iter().position(|line| line["id"] == id && line.get("method").is_none());
-    let answered = of(prompt).unwrap_or_else(|| panic!("{during:?} {by:?}: no answer after {took:?}: {rest:#?}"));
+    let answered =
+        of(prompt).unwrap_or_else(|| panic!("{during:?} {by:?}: no answer after {took:?}: {rest:#?}"));
     assert_eq!(rest[answered]["result"]["stopReason"], "cancelled", "{during:?} {by:?}");
     let ended = rest.iter().position(|line| line["params"]["type"] == "turnEnded").unwrap();
     assert!(ended < answered);

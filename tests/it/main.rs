@@ -7,16 +7,15 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
-#[cfg(unix)]
+mod cli;
 mod faults;
+mod flood;
 mod generated;
-#[cfg(unix)]
+mod independent;
 mod lifecycle;
-#[cfg(unix)]
 mod process;
 mod provider;
 mod schema;
-#[cfg(unix)]
 mod store;
 mod tidy;
 mod transport;

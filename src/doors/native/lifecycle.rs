@@ -71,7 +71,7 @@ where
     let (replies_in, replies) = mpsc::unbounded_channel();
     let (engine, handle) = Engine::new(Arc::clone(&world), outputs_in, replies_in);
     sink.set_max_message_bytes(world.settings.limits.max_message_bytes);
-    let incoming = peer::read(streams.input, &requests, &sink)?;
+    let mut incoming = peer::read(streams.input, &requests, &sink)?;
     let writer = Writer {
         projection: Native,
         requests: Arc::clone(&requests),
@@ -83,8 +83,7 @@ where
     };
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(engine.run());
-    let mut writing = tokio::task::JoinSet::new();
-    writing.spawn(writer.run(streams.output));
+    let mut written = writer.start(streams.output)?;
     let context = Context {
         engine: handle.clone(),
         sink: sink.clone(),
@@ -99,19 +98,21 @@ where
         Watch::Process(signals) => Some(signals),
         Watch::Streams => None,
     };
-    let ended = dispatcher.run(incoming, &requests, &mut signals).await;
+    let ended = dispatcher.run(&mut incoming, &requests, &mut signals).await;
     sink.set_ending();
+    // What was read and not served is refused with the word that the server is ending.
+    drop(incoming);
     settle(&handle, &sink, dispatcher.context.shutdown.take()).await;
     if ended == Ended::Closed && dispatcher.drained {
         // A script reads as slowly as it likes: what it asked for is not lost to a pager or a full pipe.
         return Ok(tokio::select! {
             biased;
-            _ = writing.join_next() => ended,
+            _ = &mut written => ended,
             ended = ended_by(signals.as_mut()) => ended,
         });
     }
     // A client that does not read keeps the writer from ending; it has had its time.
-    let _ = tokio::time::timeout(FLUSH, writing.join_next()).await;
+    let _ = tokio::time::timeout(FLUSH, written).await;
     Ok(ended)
 }
 
@@ -121,10 +122,7 @@ async fn settle(engine: &Handle, sink: &Sink, shutdown: Option<crate::engine::Ti
     engine.send(Op::Shutdown { done });
     // Either all is settled, or the time is over and the process ends all the same.
     let _ = tokio::time::timeout(SETTLE, settled).await;
-    if let Some(ticket) = shutdown {
-        sink.send(Direct::Answer { ticket, answer: Ok(b"{}".to_vec()) });
-    }
-    sink.send(Direct::Finish);
+    sink.send(Direct::Finish { shutdown });
 }
 
 struct Dispatcher {
@@ -137,7 +135,7 @@ struct Dispatcher {
 impl Dispatcher {
     async fn run(
         &mut self,
-        mut incoming: mpsc::Receiver<Incoming>,
+        incoming: &mut mpsc::Receiver<Incoming>,
         requests: &Arc<Requests>,
         signals: &mut Option<Signals>,
     ) -> Ended {

@@ -1,13 +1,14 @@
-//! Everything that is sent, in one order. A task projects, a thread writes.
+//! Everything that is sent, in one order: a thread that projects and writes.
 //!
-//! While the thread writes, nothing more is projected than fits one buffer, so that a client that does not
-//! read is noticed by the sessions, which then merge and at last stop reading from their providers.
+//! While it writes it takes nothing, so that a client that does not read is noticed by the sessions, which
+//! then merge and at last stop reading from their providers. JSON of any size is made here, off the thread on
+//! which everything streams.
 
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::classify::{Invalid, error};
@@ -17,11 +18,9 @@ use crate::doors::framing::{Framing, write_frame};
 use crate::engine::{Answer, Failure, Output, OutputBody, Reply, Ticket};
 use aside_protocol::{ErrorKind, INTERNAL_ERROR, SHUTTING_DOWN};
 
-/// Bytes that are projected while the thread still writes.
-const BUFFER: usize = 64 << 10;
 /// A buffer that grew beyond this for one large message is given back.
 const KEPT_BUFFER: usize = 256 << 10;
-/// Messages taken at once.
+/// Messages taken at once: what they become is written in one piece.
 const TAKEN: usize = 64;
 /// Bytes of answers outside the sessions' queues that may wait before requests are refused.
 const MAX_WAITING_BYTES: usize = 16 << 20;
@@ -34,8 +33,8 @@ pub enum Direct {
     Answer { ticket: Ticket, answer: Result<Vec<u8>, RpcError> },
     /// What was no request that could be taken in.
     Refused { invalid: Invalid, batch: Seat },
-    /// Nothing more comes: write what is there, then end.
-    Finish,
+    /// Nothing more comes: write what is there, the answer to `shutdown` last of all, then end.
+    Finish { shutdown: Option<Ticket> },
 }
 
 /// Where handlers and the reader send to. Cloning is cheap.
@@ -73,7 +72,7 @@ impl Sink {
                     return;
                 }
             }
-            Direct::Finish => {}
+            Direct::Finish { .. } => {}
         }
         // Without the writer the connection is gone; the ticket tells its loss to nobody.
         let _ = self.direct.send(direct);
@@ -135,7 +134,7 @@ pub fn sink() -> (Sink, mpsc::UnboundedReceiver<Direct>) {
     (Sink { direct, state: Arc::default() }, receiver)
 }
 
-/// The task that projects.
+/// What the thread works on.
 pub struct Writer<P> {
     pub projection: P,
     pub requests: Arc<Requests>,
@@ -146,70 +145,74 @@ pub struct Writer<P> {
     pub abandoned: mpsc::UnboundedReceiver<u64>,
 }
 
-impl<P: Projection> Writer<P> {
-    /// Writes until everything is written after [`Direct::Finish`], or the client is gone.
-    pub async fn run(mut self, output: impl Write + Send + 'static) {
-        let (to_thread, jobs) = mpsc::channel::<Vec<u8>>(1);
-        let (done, mut written) = mpsc::channel::<Option<Vec<u8>>>(1);
+impl<P: Projection + 'static> Writer<P> {
+    /// Starts the thread that projects and writes until everything is written after [`Direct::Finish`], or
+    /// the client is gone. The receiver resolves when it has ended.
+    pub fn start(self, output: impl Write + Send + 'static) -> std::io::Result<oneshot::Receiver<()>> {
+        // Without drivers it only waits for the channels.
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let (ended, end) = oneshot::channel();
         let thread = std::thread::Builder::new().name("stdout".to_owned()).stack_size(STACK);
-        if thread.spawn(move || write_all(output, jobs, &done)).is_err() {
-            self.sink.state.broken.cancel();
-            return;
-        }
+        thread.spawn(move || {
+            let broken = self.sink.state.broken.clone();
+            if runtime.block_on(self.run(output)).is_err() {
+                broken.cancel();
+            }
+            // Whoever started this may have stopped waiting.
+            let _ = ended.send(());
+        })?;
+        Ok(end)
+    }
+
+    async fn run(mut self, mut output: impl Write) -> std::io::Result<()> {
         let mut page = Page { json: Vec::new(), buffer: Vec::new() };
-        let mut busy = false;
-        let mut finishing = false;
         let (mut outputs, mut replies, mut directs) = (Vec::new(), Vec::new(), Vec::new());
         loop {
-            if !busy && !page.buffer.is_empty() {
-                // Never full: the thread has given the last one back.
-                if to_thread.try_send(std::mem::take(&mut page.buffer)).is_err() {
-                    self.sink.state.broken.cancel();
-                    return;
-                }
-                busy = true;
-            }
-            if finishing && !busy {
-                return;
-            }
-            let room = page.buffer.len() < BUFFER;
+            let mut finished = false;
             tokio::select! {
-                back = written.recv(), if busy => {
-                    busy = false;
-                    let Some(Some(mut back)) = back else {
-                        self.sink.state.broken.cancel();
-                        return;
-                    };
-                    if page.buffer.is_empty() && back.capacity() <= KEPT_BUFFER {
-                        back.clear();
-                        page.buffer = back;
-                    }
-                }
-                1.. = self.outputs.recv_many(&mut outputs, TAKEN), if room => {
+                1.. = self.outputs.recv_many(&mut outputs, TAKEN) => {
                     for output in outputs.drain(..) {
                         self.output(output, &mut page);
                     }
                 }
-                1.. = self.replies.recv_many(&mut replies, TAKEN), if room => {
+                1.. = self.replies.recv_many(&mut replies, TAKEN) => {
                     for (ticket, answer) in replies.drain(..) {
                         self.reply(ticket, answer, &mut page);
                     }
                 }
-                Some(number) = self.abandoned.recv(), if room => {
+                Some(number) = self.abandoned.recv() => {
                     // An answer never overtakes the events before it.
                     self.drain_outputs(&mut page);
                     self.abandoned(number, &mut page);
                 }
-                1.. = self.direct.recv_many(&mut directs, TAKEN), if room && !finishing => {
+                1.. = self.direct.recv_many(&mut directs, TAKEN) => {
+                    let mut last = None;
                     for direct in directs.drain(..) {
-                        finishing |= self.direct(direct, &mut page);
+                        if let Direct::Finish { shutdown } = direct {
+                            finished = true;
+                            last = shutdown;
+                        } else {
+                            self.direct(direct, &mut page);
+                        }
                     }
-                    if finishing {
+                    if finished {
                         self.drain_all(&mut page);
+                    }
+                    if let Some(ticket) = last {
+                        self.reply(ticket, Ok(Answer::ShutDown), &mut page);
                     }
                 }
                 // Everybody who could send is gone.
-                else => return,
+                else => return Ok(()),
+            }
+            if !page.buffer.is_empty() {
+                output.write_all(&page.buffer)?;
+                output.flush()?;
+                page.buffer.clear();
+                page.shrink();
+            }
+            if finished {
+                return Ok(());
             }
         }
     }
@@ -224,6 +227,7 @@ impl<P: Projection> Writer<P> {
         if !page.json.is_empty() {
             write_frame(self.sink.framing(), &page.json, &mut page.buffer);
         }
+        page.json.clear();
         page.shrink();
     }
 
@@ -240,6 +244,7 @@ impl<P: Projection> Writer<P> {
                 respond(&claim, Err(&error), self.sink.framing(), &mut page.buffer);
             }
         }
+        page.json.clear();
         page.shrink();
     }
 
@@ -258,10 +263,10 @@ impl<P: Projection> Writer<P> {
         respond(&claim, Err(&lost), self.sink.framing(), &mut page.buffer);
     }
 
-    /// Whether this was the last.
-    fn direct(&mut self, direct: Direct, page: &mut Page) -> bool {
+    fn direct(&mut self, direct: Direct, page: &mut Page) {
         match direct {
-            Direct::Finish => return true,
+            // The loop takes it out before.
+            Direct::Finish { .. } => {}
             Direct::Refused { invalid, batch } => {
                 self.sink.state.refusals.fetch_sub(1, Ordering::Relaxed);
                 let claim = Claim { id: invalid.id, batch };
@@ -276,7 +281,6 @@ impl<P: Projection> Writer<P> {
                 }
             }
         }
-        false
     }
 
     fn drain_outputs(&mut self, page: &mut Page) {
@@ -304,14 +308,16 @@ impl<P: Projection> Writer<P> {
 struct Page {
     /// One message, before it is framed.
     json: Vec<u8>,
-    /// What goes to the thread next.
+    /// What is written next.
     buffer: Vec<u8>,
 }
 
 impl Page {
     fn shrink(&mut self) {
-        if self.json.capacity() > KEPT_BUFFER {
-            self.json = Vec::new();
+        for buffer in [&mut self.json, &mut self.buffer] {
+            if buffer.is_empty() && buffer.capacity() > KEPT_BUFFER {
+                *buffer = Vec::new();
+            }
         }
     }
 }
@@ -358,21 +364,5 @@ pub fn append(json: &mut Vec<u8>, value: &impl serde::Serialize) {
         tracing::error!(%error, "a message could not be made into JSON");
         json.truncate(before);
         json.extend_from_slice(b"null");
-    }
-}
-
-/// The thread: writes each buffer and gives it back; `None` says that the client is gone.
-fn write_all(
-    mut output: impl Write,
-    mut jobs: mpsc::Receiver<Vec<u8>>,
-    done: &mpsc::Sender<Option<Vec<u8>>>,
-) {
-    while let Some(buffer) = jobs.blocking_recv() {
-        let result = output.write_all(&buffer).and_then(|()| output.flush());
-        let back = result.is_ok().then_some(buffer);
-        let gone = back.is_none();
-        if done.blocking_send(back).is_err() || gone {
-            return;
-        }
     }
 }

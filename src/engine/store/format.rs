@@ -29,8 +29,14 @@ pub enum Record {
         #[serde(default)]
         system: Option<String>,
     },
-    /// The file was loaded to be written: sequence numbers begin anew.
-    Epoch { n: u64, at_ms: u64 },
+    /// The file was loaded to be written: sequence numbers begin anew. `damaged` lines stood before it, and
+    /// the person was told of them.
+    Epoch {
+        n: u64,
+        at_ms: u64,
+        #[serde(default)]
+        damaged: usize,
+    },
     /// How the session goes on.
     Config { model: Option<String>, thinking: Option<String>, mode: String },
     /// The session's title: the first words of its first prompt, or what the person called it.

@@ -16,6 +16,8 @@ use crate::models::Usage;
 
 /// How much of a file is read for a list.
 const HEAD: usize = 8 << 10;
+/// How much of it is read at most, where it begins with something long.
+const MAX_HEAD: usize = 8 << 20;
 
 /// A session as its file tells it.
 pub struct Loaded {
@@ -23,7 +25,7 @@ pub struct Loaded {
     pub file: Option<SessionFile>,
     /// Why it is read only.
     pub read_only: Option<String>,
-    /// The newest epoch in the file.
+    /// The newest epoch in the file; from `load` to be written, the one that has begun.
     pub epoch: u64,
     pub items: Vec<Item>,
     pub created_at_ms: u64,
@@ -41,6 +43,12 @@ pub struct Loaded {
     pub interrupted: bool,
     /// Lines that could not be read.
     pub unreadable: usize,
+    /// How many of them the person was told of before.
+    pub told_unreadable: usize,
+    /// The greatest id of an item, known or not.
+    pub last_item: u32,
+    /// What could not be written while it was loaded.
+    pub unwritten: Vec<u8>,
     /// The file does not end with a line feed.
     pub torn: bool,
 }
@@ -55,33 +63,61 @@ pub enum Access {
 /// Reads the session's file, locked for this process unless it is only to be read.
 pub fn load(store: &Store, session: &SessionId, access: Access) -> Result<Loaded, Failure> {
     let path = store.path(session).ok_or_else(|| Failure::no_session(session.as_str()))?;
-    let mut file = store.system().files.open_append(&path).map_err(|error| match error.kind() {
+    let failed = |what: &str, error: &io::Error| match error.kind() {
         io::ErrorKind::NotFound => Failure::no_session(session.as_str()),
-        _ => Failure::storage(format!("cannot open {}: {error}", path.display())),
-    })?;
-    if access == Access::Write {
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(Failure::read_only(session, "another process has it open"));
-            }
-            Err(std::fs::TryLockError::Error(error)) => {
-                return Err(Failure::storage(format!("cannot lock {}: {error}", path.display())));
-            }
+        _ => Failure::storage(format!("cannot {what} {}: {error}", path.display())),
+    };
+    let foreign = || Failure::storage(format!("{} is not a session of Aside", path.display()));
+    let files = &store.system().files;
+    if access == Access::Read {
+        let bytes = files.read(&path).map_err(|error| failed("read", &error))?;
+        let mut loaded = parse(&bytes).ok_or_else(foreign)?;
+        loaded.read_only.get_or_insert_with(|| "it was opened to be read".to_owned());
+        return Ok(loaded);
+    }
+    let mut file = files.open_append(&path).map_err(|error| failed("open", &error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            return Err(Failure::read_only(session, "another process has it open"));
         }
+        Err(std::fs::TryLockError::Error(error)) => return Err(failed("lock", &error)),
     }
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(|error| Failure::storage(format!("cannot read {}: {error}", path.display())))?;
-    let mut loaded = parse(&bytes)
-        .ok_or_else(|| Failure::storage(format!("{} is not a session of Aside", path.display())))?;
-    match (access, &loaded.read_only) {
-        (Access::Read, None) => loaded.read_only = Some("it was opened to be read".to_owned()),
-        (Access::Read, Some(_)) => {}
-        (Access::Write, Some(why)) => return Err(Failure::read_only(session, why)),
-        (Access::Write, None) => loaded.file = Some(SessionFile::adopt(file)),
+    file.read_to_end(&mut bytes).map_err(|error| failed("read", &error))?;
+    let mut loaded = parse(&bytes).ok_or_else(foreign)?;
+    if let Some(why) = &loaded.read_only {
+        return Err(Failure::read_only(session, why));
     }
+    begin_epoch(&mut loaded, &mut file, store);
+    loaded.file = Some(SessionFile::adopt(file));
     Ok(loaded)
+}
+
+/// Begins a new epoch, on the disk before anyone is told of it: events of two processes must never have the
+/// same place.
+fn begin_epoch(loaded: &mut Loaded, file: &mut std::fs::File, store: &Store) {
+    let now = store.system().clock.now_ms();
+    let record = |n: u64| {
+        // A line feed ends a line that the end of a process has torn.
+        let mut bytes = if loaded.torn { b"\n".to_vec() } else { Vec::new() };
+        bytes.extend(Record::Epoch { n, at_ms: now, damaged: loaded.unreadable }.line());
+        bytes
+    };
+    let next = loaded.epoch.saturating_add(1);
+    let length = file.metadata().map(|metadata| metadata.len());
+    if store.system().files.append(file, &record(next)).is_ok() {
+        loaded.epoch = next;
+        return;
+    }
+    // Nothing can be written now. The time is greater than what any process could have counted to.
+    let epoch = next.max(now);
+    let mut unwritten = record(epoch);
+    if length.and_then(|length| file.set_len(length)).is_err() {
+        unwritten.insert(0, b'\n');
+    }
+    loaded.epoch = epoch;
+    loaded.unwritten = unwritten;
 }
 
 /// Understands the lines of a session file. `None` where the first is no session record.
@@ -108,6 +144,9 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         last_turn: 0,
         interrupted: false,
         unreadable: 0,
+        told_unreadable: 0,
+        last_item: 0,
+        unwritten: Vec::new(),
         torn: bytes.last() != Some(&b'\n'),
     };
     let mut items: BTreeMap<u32, Item> = BTreeMap::new();
@@ -121,7 +160,8 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         };
         match record {
             Record::Session { .. } | Record::Unknown => {}
-            Record::Epoch { n, at_ms } => {
+            Record::Epoch { n, at_ms, damaged } => {
+                loaded.told_unreadable = loaded.told_unreadable.max(damaged);
                 loaded.epoch = loaded.epoch.max(n);
                 loaded.updated_at_ms = loaded.updated_at_ms.max(at_ms);
             }
@@ -138,6 +178,7 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
             }
             Record::Item { item } => {
                 let id = item.id();
+                loaded.last_item = loaded.last_item.max(id);
                 let text = items.remove(&id).map(|old| old.text).unwrap_or_default();
                 if let Some(item) = item.into_item(text) {
                     items.insert(id, item);
@@ -217,7 +258,21 @@ fn parse_cursor(cursor: &str) -> Option<(u64, SessionId)> {
 
 /// Title and folder from the start of a file. `None` where it is no session.
 fn head(store: &Store, path: &Path) -> Option<(Option<String>, String)> {
-    let start = store.system().files.read_start(path, HEAD).ok()?;
+    let mut limit = HEAD;
+    loop {
+        let start = store.system().files.read_start(path, limit).ok()?;
+        if let Some(head) = head_of(&start) {
+            return Some(head);
+        }
+        // A long system prompt stands before what is looked for.
+        if start.len() < limit || limit >= MAX_HEAD {
+            return None;
+        }
+        limit *= 32;
+    }
+}
+
+fn head_of(start: &[u8]) -> Option<(Option<String>, String)> {
     let mut lines = start.split(|byte| *byte == b'\n');
     let Ok(Record::Session { cwd, .. }) = serde_json::from_slice(lines.next()?) else { return None };
     let title = lines.find_map(|line| match serde_json::from_slice(line) {
