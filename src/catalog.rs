@@ -293,6 +293,9 @@ impl Snapshot {
 /// The provider that needs no key and no network, and its one model.
 const DEMO: &str = "demo";
 
+/// What the id of a demo model that plays a script begins with; its path follows.
+pub const DEMO_SCRIPT: &str = "script:";
+
 /// Providers of `models.json` stand before those of this rank and above.
 const DEMO_RANK: u16 = 1000;
 

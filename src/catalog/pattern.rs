@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{DEMO, Listed, Model, Provider, Snapshot, ThinkingLevel};
+use super::{DEMO, DEMO_SCRIPT, Listed, Model, Provider, Snapshot, ThinkingLevel};
 use crate::settings::load::shown;
 use crate::settings::nearest::nearest;
 
@@ -107,6 +107,16 @@ impl Snapshot {
         let ask = |id: &str| self.provider(id).is_some_and(|it| available(&it));
         let ask = |id: &str| *known.borrow_mut().entry(id.to_owned()).or_insert_with(|| ask(id));
         let search = Search { snapshot: self, available: &ask };
+        let script = match provider {
+            Some(name) => name.eq_ignore_ascii_case(DEMO).then(|| without_prefix(pattern, DEMO)),
+            None => pattern
+                .split_once('/')
+                .filter(|(prefix, _)| prefix.eq_ignore_ascii_case(DEMO))
+                .map(|(_, id)| id),
+        };
+        if let Some(model) = script.and_then(|id| self.demo_script(id)) {
+            return Ok(Resolved { model: Arc::new(model), thinking: None, warnings: Vec::new() });
+        }
         match provider {
             Some(name) => {
                 let id = self.ids().find(|id| id.eq_ignore_ascii_case(name));
@@ -115,6 +125,16 @@ impl Snapshot {
             }
             None => search.anywhere(pattern),
         }
+    }
+
+    /// The demo model that plays a script. The id is a path, of which nothing may be cut off.
+    fn demo_script(&self, id: &str) -> Option<Model> {
+        id.strip_prefix(DEMO_SCRIPT).filter(|path| !path.is_empty())?;
+        let demo = self.provider(DEMO)?;
+        let mut model = (*self.default_of(&demo)?).clone();
+        model.id = id.into();
+        model.name = id.into();
+        Some(model)
     }
 }
 

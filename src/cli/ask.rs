@@ -64,7 +64,11 @@ impl Asker {
     }
 
     /// Puts a question, behind those that wait. Returns the answer where none can be had.
-    pub(super) fn ask(&mut self, question: Arc<Question>, page: &mut Page) -> Option<(QuestionId, QuestionAnswer)> {
+    pub(super) fn ask(
+        &mut self,
+        question: Arc<Question>,
+        page: &mut Page,
+    ) -> Option<(QuestionId, QuestionAnswer)> {
         self.waiting.push_back(question);
         if self.waiting.len() > 1 {
             return None;
@@ -73,7 +77,11 @@ impl Asker {
     }
 
     /// A question needs no answer any more.
-    pub(super) fn close(&mut self, question: QuestionId, page: &mut Page) -> Option<(QuestionId, QuestionAnswer)> {
+    pub(super) fn close(
+        &mut self,
+        question: QuestionId,
+        page: &mut Page,
+    ) -> Option<(QuestionId, QuestionAnswer)> {
         let first = self.waiting.front().is_some_and(|asked| asked.id == question);
         self.waiting.retain(|asked| asked.id != question);
         if !first {
@@ -104,7 +112,11 @@ impl Asker {
     }
 
     /// Understands a line. Returns the answer when the question is answered.
-    pub(super) fn take(&mut self, line: Option<String>, page: &mut Page) -> Option<(QuestionId, QuestionAnswer)> {
+    pub(super) fn take(
+        &mut self,
+        line: Option<String>,
+        page: &mut Page,
+    ) -> Option<(QuestionId, QuestionAnswer)> {
         self.place = Place::LineStart;
         if self.hidden.take().is_some() {
             // The line feed that ended it was hidden too.
@@ -202,7 +214,11 @@ impl Asker {
                     for (index, choice) in field.choices.iter().enumerate() {
                         page.err(format!("  {}  {}\n", index + 1, clean(choice)));
                     }
-                    let label = if field.label == form.message { String::new() } else { format!("{} ", clean(&field.label)) };
+                    let label = if field.label == form.message {
+                        String::new()
+                    } else {
+                        format!("{} ", clean(&field.label))
+                    };
                     let expected = match field.kind {
                         FieldKind::Boolean => "(y/n) ",
                         FieldKind::Text | FieldKind::Secret | FieldKind::Choice => "",
@@ -277,7 +293,8 @@ fn value(field: &FormField, line: &str) -> Option<String> {
             _ => None,
         },
         FieldKind::Choice => {
-            let numbered = trimmed.parse::<usize>().ok().and_then(|number| field.choices.get(number.checked_sub(1)?));
+            let numbered =
+                trimmed.parse::<usize>().ok().and_then(|number| field.choices.get(number.checked_sub(1)?));
             numbered.or_else(|| field.choices.iter().find(|choice| choice.as_str() == trimmed)).cloned()
         }
     }

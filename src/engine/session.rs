@@ -360,6 +360,12 @@ impl Session {
         if let Some(why) = &self.read_only {
             return Err(Failure::read_only(&self.id, why));
         }
+        if changes.permission_mode == Some(PermissionMode::Full) {
+            return Err(Failure::invalid(
+                "/permissionMode",
+                "the mode full needs a switch in the user's own settings, which this version does not have",
+            ));
+        }
         let mut warnings = Vec::new();
         let mut thinking = changes.thinking;
         if changes.model.is_some() || changes.provider.is_some() {
@@ -372,12 +378,6 @@ impl Session {
             self.thinking = thinking;
         }
         if let Some(mode) = changes.permission_mode {
-            if mode == PermissionMode::Full {
-                return Err(Failure::invalid(
-                    "/permissionMode",
-                    "the mode full needs a switch in the user's own settings, which this version does not have",
-                ));
-            }
             self.permission_mode = mode;
         }
         if changes.model.is_some()

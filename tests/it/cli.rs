@@ -311,7 +311,8 @@ fn a_conversation_goes_on() {
     assert!(table.ended(0).out.contains(id) && table.out.contains("one"), "{}", table.out);
 
     // Another folder knows nothing of it, unless it asks for all.
-    let elsewhere = |arguments: &[&str]| Run::of(home.command(arguments).current_dir(home.dir.path()).output().unwrap());
+    let elsewhere =
+        |arguments: &[&str]| Run::of(home.command(arguments).current_dir(home.dir.path()).output().unwrap());
     elsewhere(&["prompt", "--continue", "x"]).ended(2);
     assert_eq!(elsewhere(&["sessions"]).ended(0).out, "");
     assert!(elsewhere(&["sessions", "--all"]).ended(0).out.contains(id));
@@ -340,15 +341,27 @@ async fn a_broken_models_file_is_told_and_its_good_entries_used() {
 #[test]
 fn lists_are_tables_or_json() {
     let home = Home::new();
-    for (arguments, method) in [(&["models", "--json"][..], "listModels"), (&["providers", "--json"], "listProviders")] {
+    for (arguments, method) in
+        [(&["models", "--json"][..], "listModels"), (&["providers", "--json"], "listProviders")]
+    {
         check_result(method, &serde_json::from_str(&home.run(arguments).ended(0).out).unwrap());
     }
     let models = home.run(&["models", "gpt-oss", "20b", "--provider", "groq"]);
     let lines: Vec<&str> = models.ended(0).out.lines().collect();
     assert!(lines[0].starts_with("model ") && lines[0].ends_with("available"), "{}", models.out);
-    assert!(lines[1..].iter().all(|line| line.starts_with("groq/") && line.contains("gpt-oss") && line.contains("20b")), "{}", models.out);
+    assert!(
+        lines[1..]
+            .iter()
+            .all(|line| line.starts_with("groq/") && line.contains("gpt-oss") && line.contains("20b")),
+        "{}",
+        models.out
+    );
     let available = home.run(&["models", "--available"]);
-    assert!(available.ended(0).out.contains("demo/demo *") && !available.out.contains("groq/"), "{}", available.out);
+    assert!(
+        available.ended(0).out.contains("demo/demo *") && !available.out.contains("groq/"),
+        "{}",
+        available.out
+    );
     assert!(home.run(&["providers"]).ended(0).out.contains("GROQ_API_KEY"));
 }
 

@@ -7,7 +7,9 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
+mod abuse;
 mod cli;
+mod conversation;
 mod faults;
 mod flood;
 mod generated;
@@ -15,7 +17,9 @@ mod independent;
 mod lifecycle;
 mod process;
 mod provider;
+mod rules;
 mod schema;
+mod server;
 mod store;
 mod tidy;
 mod transport;

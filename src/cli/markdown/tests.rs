@@ -60,8 +60,22 @@ fn markup_becomes_style() {
 #[test]
 fn what_only_looks_like_markup_is_printed_as_it_stands() {
     for text in [
-        "2 ** 3 and 5*3*2", "snake_case_name", "*.rs and *.toml", "**never closed\nnext", "`open", "# ", "#tag", "-5",
-        "a * b * c", "x ****", "+", "_", "C:\\dir", "__init", "-- x", "``` a ` b",
+        "2 ** 3 and 5*3*2",
+        "snake_case_name",
+        "*.rs and *.toml",
+        "**never closed\nnext",
+        "`open",
+        "# ",
+        "#tag",
+        "-5",
+        "a * b * c",
+        "x ****",
+        "+",
+        "_",
+        "C:\\dir",
+        "__init",
+        "-- x",
+        "``` a ` b",
     ] {
         let wanted = text.strip_prefix("# ").unwrap_or(text);
         assert_eq!(styled(text), wanted, "{text:?}");

@@ -259,7 +259,9 @@ fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
         #[serde(default)]
         values: Option<std::collections::BTreeMap<String, String>>,
     }
-    let either = result.and_then(|result| serde_json::from_str::<Either>(result.get()).ok());
+    // An array would be read field by field; a yes must not be found by position.
+    let object = result.map(RawValue::get).filter(|result| result.starts_with('{'));
+    let either = object.and_then(|result| serde_json::from_str::<Either>(result).ok());
     match either {
         Some(Either { option_id: Some(id), reason, .. }) => QuestionAnswer::Option { id, reason },
         Some(Either { values: Some(values), .. }) => QuestionAnswer::Values(values),

@@ -193,7 +193,9 @@ pub fn cancelled_id(params: &RawValue) -> Option<RawId> {
         #[serde(borrow, default, rename = "requestId")]
         acp: Option<&'a RawValue>,
     }
-    let cancelled: Cancelled<'_> = serde_json::from_str(params.get()).ok()?;
+    // An array would be read field by field.
+    let object = params.get().starts_with('{').then_some(params.get())?;
+    let cancelled: Cancelled<'_> = serde_json::from_str(object).ok()?;
     RawId::parse(cancelled.lsp.or(cancelled.acp)?)
 }
 

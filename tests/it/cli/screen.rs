@@ -27,7 +27,8 @@ impl Screen {
             rustix::fs::open(&*name, flags, rustix::fs::Mode::empty()).unwrap()
         };
         let mut command = home.command(arguments);
-        let child = command.envs(env.iter().copied()).stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
+        let child =
+            command.envs(env.iter().copied()).stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
         // The command holds our copies of its side, without whose end the terminal would never end.
         drop(command);
         Self { terminal: terminal.into(), child, seen: String::new() }
@@ -85,7 +86,9 @@ fn read(printed: &str) -> String {
                 let line = text.rfind('\n').map_or(0, |at| at + 1);
                 text.truncate(line);
             }
-            style => assert!(style.starts_with('[') && style.ends_with('m'), "the terminal was told {style:?}"),
+            style => {
+                assert!(style.starts_with('[') && style.ends_with('m'), "the terminal was told {style:?}")
+            }
         }
         rest = &code[end + 1..];
     }

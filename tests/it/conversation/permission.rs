@@ -1,0 +1,161 @@
+//! Tools that ask first, and those who answer.
+
+use aside_protocol::{
+    ClientCapabilities, InitializeParams, NewSessionParams, PermissionMode, PromptParams, StopReason, method,
+};
+use serde_json::{Value, json};
+
+use crate::server::{Sent, TestServer};
+
+const TWO_CALLS: &str = r#"{"toolCall":{"name":"demo","arguments":{"note":"one"}}}
+{"turn":true}
+{"toolCall":{"name":"demo","arguments":{"note":"two"}}}
+{"turn":true}
+{"text":"Done."}"#;
+
+fn tools(server: &mut TestServer, session: &str) -> Vec<(Value, Value)> {
+    let opened = server.call("openSession", &json!({"sessionId": session}));
+    let items = opened["snapshot"]["items"].as_array().unwrap();
+    let tools = items.iter().filter(|item| item["type"] == "toolCall");
+    tools.map(|item| (item["status"].clone(), item["text"].clone())).collect()
+}
+
+fn pretended(what: &str) -> (Value, Value) {
+    (json!("completed"), json!(format!("Pretended: {what}. Nothing was touched.")))
+}
+
+#[test]
+fn each_call_is_asked_for() {
+    let mut server = TestServer::new().script(TWO_CALLS).start();
+    server.initialize();
+    let session = server.new_session();
+    let prompt = server.prompt(&session, "hi");
+    let (id, asked) = server.question("requestPermission");
+    assert_eq!(asked["title"], "Pretend: one");
+    let options: Vec<&str> =
+        asked["options"].as_array().unwrap().iter().map(|option| option["id"].as_str().unwrap()).collect();
+    assert_eq!(options, ["allowOnce", "allowSession", "rejectOnce"]);
+    server.reply(&id, &json!({"optionId": "allowOnce"}));
+    let (id, _) = server.question("requestPermission");
+    server.reply(&id, &json!({"optionId": "rejectOnce"}));
+    assert_eq!(server.expect_turn_end(&prompt).text, "Done.");
+    let rejected = (json!("failed"), json!("The person rejected this."));
+    assert_eq!(tools(&mut server, &session), [pretended("one"), rejected]);
+}
+
+#[test]
+fn a_session_can_be_allowed() {
+    let mut server = TestServer::new().script(TWO_CALLS).start();
+    server.initialize();
+    let session = server.new_session();
+    let prompt = server.prompt(&session, "hi");
+    let (id, _) = server.question("requestPermission");
+    server.reply(&id, &json!({"optionId": "allowSession"}));
+    // A second question would be left over at the end.
+    server.expect_turn_end(&prompt);
+    assert_eq!(tools(&mut server, &session), [pretended("one"), pretended("two")]);
+}
+
+#[test]
+fn whatever_is_no_yes_is_a_no() {
+    for answer in [
+        r#""result":null"#,
+        r#""result":{"optionId":null}"#,
+        r#""result":{"optionId":"everything"}"#,
+        r#""result":"allowOnce""#,
+        r#""result":["allowOnce"]"#,
+        r#""error":{"code":1,"message":"no"}"#,
+    ] {
+        let mut server = TestServer::new().script(TWO_CALLS).start();
+        server.initialize();
+        let session = server.new_session();
+        let prompt = server.prompt(&session, "hi");
+        for _ in 0..2 {
+            let (id, _) = server.question("requestPermission");
+            server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},{answer}}}"#));
+        }
+        assert_eq!(server.expect_turn_end(&prompt).stop_reason, StopReason::EndTurn);
+        let statuses: Vec<Value> =
+            tools(&mut server, &session).into_iter().map(|(status, _)| status).collect();
+        assert_eq!(statuses, ["failed", "failed"], "{answer}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_who_cannot_answer() {
+    let mut server = TestServer::new().script(TWO_CALLS).start();
+    let session = server.new_session();
+    let prompt = server.prompt(&session, "hi");
+    server.expect_turn_end(&prompt);
+    for (status, text) in tools(&mut server, &session) {
+        assert_eq!(status, "failed");
+        assert_eq!(text, "Denied: the client cannot ask the person for permission.");
+    }
+}
+
+#[test]
+fn plan_mode_does_nothing() {
+    let mut server = TestServer::new().script(TWO_CALLS).start();
+    server.initialize();
+    let session = server
+        .request::<method::NewSession>(&NewSessionParams {
+            permission_mode: Some(PermissionMode::Plan),
+            ..NewSessionParams::default()
+        })
+        .unwrap()
+        .session_id;
+    let prompt = server.prompt(&session, "hi");
+    server.expect_turn_end(&prompt);
+    for (status, text) in tools(&mut server, &session) {
+        assert_eq!((status, text.as_str().unwrap().contains("plan mode")), (json!("failed"), true));
+    }
+}
+
+#[test]
+fn a_tool_that_was_not_offered_is_not_run() {
+    let mut server = TestServer::new().script(TWO_CALLS).start();
+    server.initialize();
+    let prompt = PromptParams { tools: Some(Vec::new()), ..super::text("hi") };
+    let session = server.prompted(&prompt).session_id;
+    let missing = (json!("failed"), json!("Tool \"demo\" not found."));
+    assert_eq!(tools(&mut server, &session), [missing.clone(), missing]);
+}
+
+/// Starts a turn whose tool asks the person.
+fn asking(capable: bool) -> (TestServer, Sent, String) {
+    let script = r#"{"toolCall":{"name":"demo","arguments":{"question":"Which colour?"}}}
+{"turn":true}
+{"text":"Done."}"#;
+    let mut server = TestServer::new().script(script).start();
+    let capabilities = ClientCapabilities { prompt_user: capable, ..ClientCapabilities::default() };
+    let params = InitializeParams { capabilities: Some(capabilities), ..InitializeParams::default() };
+    server.request::<method::Initialize>(&params).unwrap();
+    let session = server.new_session();
+    let prompt = server.prompt(&session, "hi");
+    (server, prompt, session)
+}
+
+#[test]
+fn the_person_is_asked() {
+    let (mut server, prompt, session) = asking(true);
+    let (id, asked) = server.question("promptUser");
+    assert_eq!((&asked["message"], &asked["fields"][0]["name"]), (&json!("Which colour?"), &json!("answer")));
+    server.reply(&id, &json!({"values": {"answer": "blue"}}));
+    server.expect_turn_end(&prompt);
+    assert_eq!(tools(&mut server, &session), [(json!("completed"), json!("The person answered: blue"))]);
+}
+
+#[test]
+fn a_form_that_is_closed_or_cannot_be_shown_has_no_answer() {
+    let nobody = (json!("failed"), json!("Nobody answered."));
+    for answer in [json!({"values": null}), json!({}), json!(null)] {
+        let (mut server, prompt, session) = asking(true);
+        let (id, _) = server.question("promptUser");
+        server.reply(&id, &answer);
+        server.expect_turn_end(&prompt);
+        assert_eq!(tools(&mut server, &session), [nobody.clone()]);
+    }
+    let (mut server, prompt, session) = asking(false);
+    server.expect_turn_end(&prompt);
+    assert_eq!(tools(&mut server, &session), [nobody]);
+}
