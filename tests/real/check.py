@@ -10,22 +10,19 @@ import sys
 import tempfile
 import time
 
-from model import CONTEXT, Model
+from model import CONTEXT, SHORT, Model
 from proof import Broken, Client, Run, conclude, environment, free_of_escapes, holds, json_lines, section
 
 HERE = pathlib.Path(__file__).resolve().parent
-# What the model could still say when it is cancelled takes many times as long as a cancelled turn may take.
-SHORT, LONG = 40, 2000
+# An answer that the model takes many times as long for as SOON, in seconds, by which a cancelled one must be over.
+LONG = 2000
 SOON = 3
 
 
 def configure(home, address):
     """A models.json with the model as a provider of its own, and no key anywhere."""
-    models = [
-        {"id": "short", "contextWindow": CONTEXT, "maxTokens": SHORT},
-        {"id": "long", "contextWindow": CONTEXT, "maxTokens": LONG},
-    ]
-    provider = {"name": "On this machine", "baseUrl": address + "/v1", "api": "openai-completions", "models": models}
+    model = {"id": "smollm2", "contextWindow": CONTEXT, "maxTokens": LONG}
+    provider = {"name": "On this machine", "baseUrl": address + "/v1", "api": "openai-completions", "models": [model]}
     pathlib.Path(home, "models.json").write_text(json.dumps({"providers": {"local": provider}}), encoding="utf-8")
     return environment(ASIDE_HOME=home)
 
@@ -52,7 +49,7 @@ def spread(writes):
 
 def command_line(aside, env, folder):
     section("aside prompt")
-    ask = [aside, "prompt", "--provider", "local", "--model", "short"]
+    ask = [aside, "prompt", "--provider", "local", "--model", "smollm2"]
     run = Run([*ask, "Tell me about the sea."], env=env, cwd=folder)
     holds("the exit status is 0", run.end() == 0, (run.process.returncode, run.complaint))
     holds("there is an answer", len(run.text.split()) >= 3, run.output)
@@ -65,6 +62,12 @@ def command_line(aside, env, folder):
     deltas = [line for line in lines if '"delta"' in json.dumps(line)]
     holds(f"--json writes events, {len(deltas)} of them deltas", status == 0 and len(deltas) >= 5, lines[:5])
     holds(f"they come one by one, over {spread(run.writes):.2f} s", len(run.writes) >= 5, run.writes)
+    run = Run([aside, "prompt", "--json", "--continue", "Go on."], env=env, cwd=folder)
+    status, more = run.end(), json_lines(run.output)
+    before, after = (tokens(events[-1]["result"]["usage"]) for events in (lines, more))
+    holds(f"--continue goes on: {after} tokens of input after {before}",
+          status == 0 and lines[-1]["result"]["sessionId"] == more[-1]["result"]["sessionId"] and after > before,
+          (lines[-1], more[-1]))
     run = Run([aside, "models"], env=env, cwd=folder)
     holds("`models` lists the provider of models.json", run.end() == 0 and "local" in run.text, run.output)
 
@@ -91,14 +94,14 @@ def script(aside, env, folder, model):
     holds(f"the second prompt took the first exchange to the model: {tokens(second['usage'])} tokens after {said}",
           tokens(first["usage"]) > 0 and tokens(second["usage"]) > said, turns)
     holds("the third turn was cancelled", third["stopReason"] == "cancelled", third)
-    holds("the model has stopped working", idle)
+    holds("the model is idle afterwards", idle)
 
 
 def cancelled(aside, env, folder, model):
     section("cancelling, watched from the model's side")
     for how in ("cancel", "$/cancelRequest"):
         with Client(aside, env, folder) as client:
-            asked = client.send("prompt", text="Tell me a very long story about a ship.", model="local/long")
+            asked = client.send("prompt", text="Write a poem about the sea.", maxTokens=LONG)
             seen = {"deltas": 0, "at": None, "busy": False}
 
             def watch(event):
@@ -121,7 +124,7 @@ def cancelled(aside, env, folder, model):
                   result["stopReason"] == "cancelled" and when - seen["at"] < SOON, result)
             holds("the text so far is there", result["text"].strip(), result)
             holds("the connection is closed: the model stops while the process lives on", idle_soon(model))
-            again = client.send("prompt", text="Never mind. Say hello.", model="local/short", sessionId=result["sessionId"])
+            again = client.send("prompt", text="Never mind. Say hello.", maxTokens=SHORT, sessionId=result["sessionId"])
             result, _ = client.answer(again)
             holds("the session goes on", result["stopReason"] in ("endTurn", "maxTokens") and result["text"], result)
             holds("the end of the input ends the process with 0", client.close() == 0)

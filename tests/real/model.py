@@ -19,6 +19,8 @@ import urllib.request
 # Loading takes a second or two on a quiet machine.
 START_SECONDS = 60
 CONTEXT = 4096
+# Tokens of an answer where the request does not say.
+SHORT = 48
 
 
 def serve():
@@ -32,6 +34,8 @@ def serve():
     params.hostnames = ["127.0.0.1"]
     params.port = 0  # Any that is free.
     params.n_parallel = 1
+    params.n_predict = SHORT
+    params.sampling.temp = 0  # The same answers each time.
     # More threads wait for each other, and crawl on a machine that does other work too.
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
