@@ -1,3 +1,5 @@
+//! Tests of the accounts room.
+
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;

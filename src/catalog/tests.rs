@@ -1,3 +1,5 @@
+//! Tests of the catalog.
+
 use super::*;
 use crate::system::{Dirs, Env};
 

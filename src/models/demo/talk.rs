@@ -25,14 +25,12 @@ pub(super) fn steps(request: &Request) -> Vec<Step> {
             Message::Assistant(_) | Message::ToolResult { .. } => String::new(),
         })
         .unwrap_or_default();
-    match result {
-        Some((result, is_error)) => closing(&result, is_error),
-        None => {
-            let tool = request.tools.iter().any(|tool| tool.name == TOOL);
-            let unattended = request.system.as_deref().is_some_and(|system| system.ends_with(UNATTENDED));
-            opening(&quoted, tool, unattended)
-        }
+    if let Some((result, is_error)) = result {
+        return closing(&result, is_error);
     }
+    let tool = request.tools.iter().any(|tool| tool.name == TOOL);
+    let unattended = request.system.as_deref().is_some_and(|system| system.ends_with(UNATTENDED));
+    opening(&quoted, tool, unattended)
 }
 
 fn opening(quoted: &str, tool: bool, unattended: bool) -> Vec<Step> {

@@ -1,3 +1,5 @@
+//! Tests of the hand-off between models.
+
 use super::*;
 use crate::models::Origin;
 use crate::models::wires::tests::model;

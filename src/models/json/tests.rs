@@ -1,3 +1,5 @@
+//! Tests of the repair of JSON.
+
 use super::*;
 
 #[track_caller]
