@@ -1,17 +1,6 @@
-//! From the thinking level that is asked for to what a model knows: shared by all wires.
+//! What a thinking level becomes in a request, beyond what the catalog says of it: shared by all wires.
 
 use crate::catalog::{Model, ThinkingLevel};
-
-/// The ladder, lowest first.
-const LEVELS: [ThinkingLevel; 7] = [
-    ThinkingLevel::Off,
-    ThinkingLevel::Minimal,
-    ThinkingLevel::Low,
-    ThinkingLevel::Medium,
-    ThinkingLevel::High,
-    ThinkingLevel::Xhigh,
-    ThinkingLevel::Max,
-];
 
 /// What a model's data says of one level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,35 +24,11 @@ pub fn mapped(model: &Model, level: ThinkingLevel) -> Mapped<'_> {
     }
 }
 
-/// The level nearest to `level` that `model` has, upwards first.
-pub fn clamp(model: &Model, level: ThinkingLevel) -> ThinkingLevel {
-    if !model.reasoning {
-        return ThinkingLevel::Off;
-    }
-    let has = |level: &ThinkingLevel| mapped(model, *level) != Mapped::Unsupported;
-    let above = LEVELS.iter().filter(|other| **other >= level).find(|other| has(other));
-    let below = LEVELS.iter().rev().filter(|other| **other < level).find(|other| has(other));
-    *above.or(below).unwrap_or(&ThinkingLevel::Off)
-}
-
 /// The value of `level` on the wire: the model's own, else the level's name.
 pub fn effort(model: &Model, level: ThinkingLevel) -> &str {
     match mapped(model, level) {
         Mapped::Value(value) => value,
-        Mapped::Unsupported | Mapped::Unnamed => name(level),
-    }
-}
-
-/// The level's name.
-pub fn name(level: ThinkingLevel) -> &'static str {
-    match level {
-        ThinkingLevel::Off => "off",
-        ThinkingLevel::Minimal => "minimal",
-        ThinkingLevel::Low => "low",
-        ThinkingLevel::Medium => "medium",
-        ThinkingLevel::High => "high",
-        ThinkingLevel::Xhigh => "xhigh",
-        ThinkingLevel::Max => "max",
+        Mapped::Unsupported | Mapped::Unnamed => level.name(),
     }
 }
 

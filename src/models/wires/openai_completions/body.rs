@@ -231,7 +231,7 @@ fn ask_for_thinking<'a>(
 ) -> Thinking<'a> {
     let mut fields = Thinking::default();
     let Some(level) = request.thinking.filter(|_| model.reasoning) else { return fields };
-    let level = match thinking::clamp(model, level) {
+    let level = match model.clamp_thinking(level) {
         // Where thinking cannot be switched off, the provider's default is as near as it gets.
         _ if level == ThinkingLevel::Off => ThinkingLevel::Off,
         level => level,
