@@ -605,7 +605,9 @@ impl Setup {
     pub(crate) fn start(self) -> TestServer {
         let home = tempfile::tempdir().unwrap();
         for (name, text) in &self.files {
-            std::fs::write(home.path().join(name), text).unwrap();
+            let path = home.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
         let mut env = vec![("ASIDE_DEMO_DELAY_MS".to_owned(), "0".to_owned())];
         env.extend(self.env.iter().cloned());

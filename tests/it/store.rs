@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aside::engine::store::load::parse;
 use serde_json::{Value, json};
@@ -463,10 +463,16 @@ async fn lists_are_ordered_paged_and_filtered() {
         });
         made.push(session_of(&aside.call("prompt", params).await));
     }
-    // The newest is the one that was written last.
-    aside.call("prompt", json!({ "sessionId": made[2], "text": "once more" })).await;
+    // The newest is the one that was written last. The times are set, because two files of one millisecond
+    // are in no order that a test could know.
     let mut expected: Vec<usize> = vec![2, 6, 5, 4, 3, 1, 0];
     let sessions = home.path().join("sessions");
+    for (age, index) in expected.iter().enumerate() {
+        aside.call("closeSession", json!({ "sessionId": made[*index] })).await;
+        let written = SystemTime::now() - Duration::from_secs(100 * (1 + age as u64));
+        let file = std::fs::File::options().append(true).open(home.session(&made[*index])).unwrap();
+        file.set_modified(written).unwrap();
+    }
     std::fs::write(sessions.join("broken.jsonl"), "no session\n").unwrap();
     std::fs::write(sessions.join("empty.jsonl"), "").unwrap();
     std::fs::write(sessions.join("notes.txt"), "{}").unwrap();
@@ -478,7 +484,7 @@ async fn lists_are_ordered_paged_and_filtered() {
     let of =
         |expected: &[usize]| -> Vec<String> { expected.iter().map(|index| made[*index].clone()).collect() };
     assert_eq!(names(&all), of(&expected));
-    assert_eq!((&all["nextCursor"], &all["sessions"][0]["open"]), (&Value::Null, &json!(true)));
+    assert_eq!((&all["nextCursor"], &all["sessions"][0]["open"]), (&Value::Null, &json!(false)));
     assert_eq!(all["sessions"][1]["title"], "title 6");
     assert_eq!(all["sessions"][1]["cwd"], "/even");
     // A page does not change because something was written meanwhile.
@@ -490,7 +496,7 @@ async fn lists_are_ordered_paged_and_filtered() {
     expected.retain(|index| index % 2 == 1 && *index != 5);
     expected.insert(0, 5);
     let odd = aside.call("listSessions", json!({ "cwd": "/odd" })).await;
-    assert_eq!(names(&odd), of(&expected));
+    assert_eq!((names(&odd), &odd["sessions"][0]["open"]), (of(&expected), &json!(true)));
     let error = aside.refused("listSessions", json!({ "cursor": "nonsense" })).await;
     assert_eq!((&error["code"], &error["data"]["path"]), (&json!(-32602), &json!("/cursor")));
     for broken in ["broken", "empty"] {

@@ -48,6 +48,18 @@ const TOP: &[&str] = &[
 /// The longest that a file of `src` may be.
 const LINES: usize = 900;
 
+/// The files that every delta passes: see rule 8 of docs/architecture.md.
+const DELTA_WAY: &[&str] = &[
+    "src/models/frames.rs",
+    "src/models/frames/sse.rs",
+    "src/models/http.rs",
+    "src/models/wires/openai_completions/mold.rs",
+    "src/engine/outbox.rs",
+    "src/engine/transcript.rs",
+    "src/doors/native/project.rs",
+    "src/doors/framing.rs",
+];
+
 /// Tests that may sleep, each with the reason why no message and no paused clock will do.
 const SLEEPERS: &[(&str, &str)] = &[];
 
@@ -200,6 +212,17 @@ fn misplaced(name: &str) -> bool {
     !name.starts_with('.') && !TOP.contains(&name)
 }
 
+/// Locks, tasks and JSON trees where every delta passes.
+fn heavy(path: &str, text: &str) -> Vec<String> {
+    if !DELTA_WAY.contains(&path) {
+        return Vec::new();
+    }
+    let words = ["Mutex", "RwLock", "spawn(", "serde_json::Value", "block_on"];
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let heavy = code.flat_map(|line| words.iter().filter(move |word| line.contains(**word)));
+    heavy.map(|word| format!("{word} on the way of a delta")).collect()
+}
+
 fn headless(path: &str, text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if !text.starts_with("//! ") {
@@ -338,6 +361,23 @@ fn files_without_a_head_are_caught() {
     assert_eq!(headless("src/a.rs", "").len(), 1);
     assert_eq!(headless("src/a/mod.rs", "//! A.\n").len(), 1);
     assert_eq!(headless("src/a.rs", "//! A.\n"), [""; 0]);
+}
+
+#[test]
+fn the_way_of_a_delta_is_light() {
+    hold(&rust_below("src"), heavy);
+}
+
+#[test]
+fn weight_on_the_way_of_a_delta_is_caught() {
+    for line in ["let x: Mutex<u8>;", "tokio::spawn(f)", "fn f(v: serde_json::Value) {}", "RwLock::new(1)"] {
+        assert_eq!(heavy("src/engine/outbox.rs", line).len(), 1, "{line}");
+    }
+    assert_eq!(heavy("src/engine/outbox.rs", "// a Mutex would be wrong here"), [""; 0]);
+    assert_eq!(heavy("src/engine/store.rs", "let x: Mutex<u8>;"), [""; 0]);
+    for path in DELTA_WAY {
+        assert!(root().join(path).is_file(), "{path} is not there any more: name what took its place");
+    }
 }
 
 #[test]
