@@ -20,9 +20,13 @@ import tempfile
 import termios
 import time
 
-from proof import PATIENCE, environment
+from proof import environment
 
-COLUMNS = 88
+# Seconds for all of it.
+PATIENCE = 20
+# The program waits for the person, who says yes.
+QUESTION = re.compile(rb"> (?:\x1b\[0?m)?$")
+COLUMNS = 100
 # Pixels: one character, one line, the space around, the column of seconds.
 WIDE, HIGH, MARGIN, GUTTER = 8.4, 20, 18, 58
 # As terminals have them: black, red, green, yellow, blue, magenta, cyan, white, and the bright ones.
@@ -42,7 +46,7 @@ def record(command):
             os.chdir(home)
             os.execve(command[0], command, env)
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
-        while select.select([terminal], [], [], PATIENCE)[0]:
+        while select.select([terminal], [], [], PATIENCE)[0] and time.monotonic() < begun + PATIENCE:
             try:
                 piece = os.read(terminal, 65536)
             except OSError:
@@ -50,6 +54,9 @@ def record(command):
             if not piece:
                 break
             pieces.append((time.monotonic() - begun, piece))
+            if QUESTION.search(piece):
+                os.write(terminal, b"y\n")
+        os.close(terminal)
         return pieces, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
