@@ -207,13 +207,8 @@ impl Session {
         let model = Arc::clone(model);
         let explicit = turn.prompt.api_key.clone();
         let tools = offered(&model, turn.prompt.tools.as_deref());
-        let mut system = self.system.clone().unwrap_or_else(|| SYSTEM.to_owned());
-        if !tools.is_empty() && !self.world.client.request_permission {
-            system.push(' ');
-            system.push_str(models::demo::UNATTENDED);
-        }
         let request = Request {
-            system: Some(system),
+            system: Some(self.system.clone().unwrap_or_else(|| SYSTEM.to_owned())),
             messages: self.transcript.messages(),
             tools,
             max_tokens: turn.prompt.max_tokens,

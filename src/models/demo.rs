@@ -21,8 +21,6 @@ use super::{Backend, Call, Category, Delta, DeltaStream, Fault, Message, StopRea
 pub const WIRE: &str = "demo";
 /// The tool that the built-in conversation calls, where the request offers it.
 pub const TOOL: &str = "demo";
-/// The end of a system prompt that says that nobody can be asked for permission.
-pub const UNATTENDED: &str = "Nobody can be asked for permission: calls that would need it are denied.";
 
 /// Names a script that replaces the built-in conversation.
 const SCRIPT_VARIABLE: &str = "ASIDE_DEMO_SCRIPT";

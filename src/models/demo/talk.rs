@@ -1,7 +1,7 @@
 //! What the built-in demo model says: plainly that it is none, and how to reach a real one.
 
+use super::TOOL;
 use super::script::{Piece, Step};
-use super::{TOOL, UNATTENDED};
 use crate::models::{Content, Message, Request};
 
 /// Characters of the person's words that are quoted back.
@@ -28,12 +28,10 @@ pub(super) fn steps(request: &Request) -> Vec<Step> {
     if let Some((result, is_error)) = result {
         return closing(&result, is_error);
     }
-    let tool = request.tools.iter().any(|tool| tool.name == TOOL);
-    let unattended = request.system.as_deref().is_some_and(|system| system.ends_with(UNATTENDED));
-    opening(&quoted, tool, unattended)
+    opening(&quoted, request.tools.iter().any(|tool| tool.name == TOOL))
 }
 
-fn opening(quoted: &str, tool: bool, unattended: bool) -> Vec<Step> {
+fn opening(quoted: &str, tool: bool) -> Vec<Step> {
     let mut steps = vec![
         thinking("No real model is set up, so this thinking is scripted. "),
         thinking("I will say so, show how an answer looks, and tell how to sign in."),
@@ -51,13 +49,14 @@ fn opening(quoted: &str, tool: bool, unattended: bool) -> Vec<Step> {
         steps
             .push(text("A real model would now use tools. I call one that touches nothing, to show it:\n\n"));
         let note: String = quoted.lines().next().unwrap_or_default().chars().take(NOTED).collect();
-        let arguments = if quoted.to_lowercase().contains("ask me") {
+        let words = quoted.to_lowercase();
+        let arguments = if words.contains("ask me") {
             serde_json::json!({ "question": "What should I have asked you?" })
-        } else if unattended {
-            // Harmless by its own word: nobody is there to say yes.
-            serde_json::json!({ "note": note, "harmless": true })
-        } else {
+        } else if words.contains("permission") {
             serde_json::json!({ "note": note })
+        } else {
+            // Harmless by its own word, so that nobody has to be asked before the first answer is seen.
+            serde_json::json!({ "note": note, "harmless": true })
         };
         let arguments = arguments.to_string();
         steps.push(Step::ToolCall { name: TOOL.to_owned(), arguments });

@@ -97,8 +97,7 @@ const QUICK: &[(&str, &str)] = &[(DELAY_VARIABLE, "0")];
 
 #[tokio::test]
 async fn the_demo_says_what_it_is_thinks_and_calls_its_tool_once() {
-    let system = Some(format!("Be kind. {UNATTENDED}"));
-    let ask = Request { system, messages: vec![user("hello there")], tools: tools(), ..Request::default() };
+    let ask = Request { messages: vec![user("hello there")], tools: tools(), ..Request::default() };
     let (deltas, fault) = play(call("demo", QUICK, ask.clone())).await;
     assert_eq!(fault, None);
     assert!(text(&deltas).contains("scripted stand-in"));
@@ -121,9 +120,9 @@ async fn the_demo_says_what_it_is_thinks_and_calls_its_tool_once() {
     answered.messages.extend([assistant(), user("again")]);
     assert_eq!(calls(&play(call("demo", QUICK, answered)).await.0), 1);
 
-    let attended = Request { messages: vec![user("hello")], tools: tools(), ..Request::default() };
-    let (deltas, _) = play(call("demo", QUICK, attended)).await;
-    assert!(deltas.contains(&Delta::Arguments { block: 2, text: "{\"note\":\"hello\"}".into() }));
+    let careful = Request { messages: vec![user("With permission")], tools: tools(), ..Request::default() };
+    let (deltas, _) = play(call("demo", QUICK, careful)).await;
+    assert!(deltas.contains(&Delta::Arguments { block: 2, text: "{\"note\":\"With permission\"}".into() }));
     let asking = Request { messages: vec![user("Ask me!")], tools: tools(), ..Request::default() };
     let (deltas, _) = play(call("demo", QUICK, asking)).await;
     let asks = |delta: &Delta| matches!(delta, Delta::Arguments { text, .. } if text.contains("question"));
