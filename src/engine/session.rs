@@ -253,6 +253,8 @@ impl Session {
                 turn.rest(!reading);
             }
             let cancel = self.turn.as_ref().map(|turn| turn.cancel.clone());
+            // Only tools ask; while a model streams there is nothing to look for.
+            let working = self.turn.as_ref().is_some_and(Turn::is_working);
             tokio::select! {
                 biased;
                 () = cancelled(cancel.as_ref()) => self.finish_turn(TurnEnd::Cancelled),
@@ -262,7 +264,7 @@ impl Session {
                     None => self.close(None),
                 },
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
-                Some(ask) = self.asks.recv() => self.ask_form(ask),
+                Some(ask) = self.asks.recv(), if working => self.ask_form(ask),
                 step = Turn::step(self.turn.as_mut(), reading) => self.turn_step(step),
                 _ = tick.tick(), if cancel.is_some() => self.tick(),
             }
@@ -587,8 +589,8 @@ impl Session {
     }
 
     fn ask_form(&mut self, ask: Ask) {
-        if self.turn.is_none() || !self.world.client.prompt_user {
-            // Nobody can answer: the tool is told so by the lost reply.
+        if ask.reply.is_closed() || !self.world.client.prompt_user {
+            // The tool is gone, or nobody can answer, which the tool is told by the lost reply.
             return;
         }
         self.ask(QuestionBody::Form(ask.form), Asker::Tool(ask.reply));

@@ -116,7 +116,11 @@ impl Turn {
                 Step::Stored(stored.await.unwrap_or_else(|_| Err(io::Error::other("the store has ended"))))
             }
             State::Resolving(resolving) => Step::Resolved(resolving.await.map(Box::new)),
-            State::Calling(calling) if read => Step::Delta(calling.stream.next().await),
+            State::Calling(calling) if read => {
+                // A model that is never short of an answer must not keep the other sessions from theirs.
+                tokio::task::coop::consume_budget().await;
+                Step::Delta(calling.stream.next().await)
+            }
             State::Working(running) => match running.join_next().await {
                 Some(Ok((item, outcome))) => Step::Tool(item, outcome),
                 // A tool's panic is caught inside its task, and nothing else ends one early.
@@ -148,6 +152,11 @@ impl Turn {
         self.state = State::Stopped;
         // Marks the token as used, so that whoever keeps it can forget it.
         self.cancel.cancel();
+    }
+
+    /// Whether tools run or wait for permission.
+    pub(super) fn is_working(&self) -> bool {
+        matches!(self.state, State::Working(_))
     }
 
     /// Items whose text may still grow.
