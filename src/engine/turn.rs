@@ -216,7 +216,7 @@ impl Session {
         let model = Arc::clone(model);
         let explicit = turn.prompt.api_key.clone();
         let tools = offered(&model, turn.prompt.tools.as_deref());
-        let request = Request {
+        let mut request = Request {
             system: Some(self.system.clone().unwrap_or_else(|| SYSTEM.to_owned())),
             messages: self.transcript.messages(),
             tools,
@@ -227,6 +227,7 @@ impl Session {
             output_schema: turn.prompt.output_schema.clone(),
             ..Request::default()
         };
+        request.max_tokens = request.output_limit(&model);
         turn.state =
             State::Resolving(Box::pin(async move { world.authorise(model, request, explicit).await }));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::ThinkingLevel;
+use crate::catalog::{Model, ThinkingLevel};
 
 /// One request to a model.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,52 @@ pub struct Request {
     pub session: String,
     /// JSON Schema that the answer must satisfy, as JSON text.
     pub output_schema: Option<String>,
+}
+
+/// What a picture is reckoned at, in characters.
+const IMAGE_CHARS: usize = 4_800;
+/// Tokens of the context that are left free beside the request and its answer.
+const SPARE_TOKENS: u64 = 4_096;
+
+impl Request {
+    /// A rough count of the request's tokens: four characters each.
+    pub fn estimated_tokens(&self) -> u64 {
+        let content = |content: &[Content]| -> usize {
+            content
+                .iter()
+                .map(|content| match content {
+                    Content::Text(text) => text.len(),
+                    Content::Image { .. } => IMAGE_CHARS,
+                })
+                .sum()
+        };
+        let block = |block: &Block| match block {
+            Block::Text { text, .. } | Block::Thinking { text, .. } => text.len(),
+            Block::RedactedThinking { data } => data.len(),
+            Block::ToolCall { name, arguments, .. } => name.len() + arguments.len(),
+        };
+        let messages: usize = self
+            .messages
+            .iter()
+            .map(|message| match message {
+                Message::User(parts) | Message::ToolResult { content: parts, .. } => content(parts),
+                Message::Assistant(assistant) => assistant.blocks.iter().map(block).sum(),
+            })
+            .sum();
+        let tools: usize = self.tools.iter().map(|tool| tool.description.len() + tool.parameters.len()).sum();
+        let all = messages + tools + self.system.as_ref().map_or(0, String::len);
+        u64::try_from(all / 4).unwrap_or(u64::MAX)
+    }
+
+    /// The output limit to send: the one that was asked for or else the model's own, but no more than its
+    /// context has room for beside this request.
+    pub fn output_limit(&self, model: &Model) -> Option<u64> {
+        let wanted = self.max_tokens.unwrap_or(model.max_output);
+        // A small context cannot spare that much.
+        let spare = SPARE_TOKENS.min(model.context_window / 8);
+        let room = model.context_window.saturating_sub(self.estimated_tokens().saturating_add(spare));
+        (wanted > 0).then(|| wanted.min(room.max(1)))
+    }
 }
 
 /// How long a provider should keep a prompt in its cache.

@@ -34,6 +34,34 @@ fn the_second_request_holds_the_first_exchange() {
 }
 
 #[test]
+fn the_output_limit_is_the_models_unless_the_prompt_or_the_context_says_less() {
+    let upstream = Upstream::start();
+    let mut server = TestServer::new().upstream(&upstream).start();
+    let models = json!({"providers": {"tight": {
+        "baseUrl": upstream.provider.url(), "apiKey": "k", "api": "openai-completions",
+        "models": [{"id": "wide", "maxTokens": 500}, {"id": "narrow", "contextWindow": 800, "maxTokens": 5000}],
+    }}});
+    std::fs::write(server.home().join("models.json"), models.to_string()).unwrap();
+    let prompt = |model: &str, max_tokens| PromptParams {
+        text: Some("a".repeat(400)),
+        system: Some(String::new()),
+        model: Some(model.to_owned()),
+        max_tokens,
+        ..PromptParams::default()
+    };
+    // 400 characters are 100 tokens, and an eighth of a small context is left free.
+    for (index, (model, asked, sent)) in
+        [("tight/wide", None, 500), ("tight/wide", Some(40), 40), ("tight/narrow", None, 600)]
+            .into_iter()
+            .enumerate()
+    {
+        upstream.provider.reply(answer(&["Yes."]));
+        server.prompted(&prompt(model, asked));
+        assert_eq!(upstream.request(index).json()["max_completion_tokens"], sent, "{model} {asked:?}");
+    }
+}
+
+#[test]
 fn a_conversation_goes_on_in_another_process() {
     let upstream = Upstream::start();
     upstream.provider.reply(answer(&["One."]));
