@@ -21,7 +21,8 @@ SOON = 3
 
 def configure(home, address):
     """A models.json with the model as a provider of its own, and no key anywhere."""
-    model = {"id": "smollm2", "contextWindow": CONTEXT, "maxTokens": LONG}
+    # What the command line asks for, which names no limit itself, is short.
+    model = {"id": "smollm2", "contextWindow": CONTEXT, "maxTokens": SHORT}
     provider = {"name": "On this machine", "baseUrl": address + "/v1", "api": "openai-completions", "models": [model]}
     pathlib.Path(home, "models.json").write_text(json.dumps({"providers": {"local": provider}}), encoding="utf-8")
     return environment(ASIDE_HOME=home)
