@@ -217,12 +217,13 @@ impl SessionFile {
     /// Writes, after what could not be written before.
     fn write(&self, bytes: Vec<u8>, kind: JobKind, files: &dyn crate::system::Files) -> io::Result<()> {
         let mut open = self.open();
-        let mut trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken for moments only, never over a write: the session looks at it from the thread that streams.
+        let trouble = || self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         if kind == JobKind::Anew {
             open.unwritten.clear();
-            trouble.lost = false;
+            trouble().lost = false;
         }
-        if trouble.lost {
+        if trouble().lost {
             // A gap in the middle would be worse than an end that is missing.
             return Err(io::Error::other("too much could not be written before"));
         }
@@ -232,11 +233,11 @@ impl SessionFile {
             open.unwritten.extend(bytes);
         }
         let result = open.write(files);
-        trouble.failing = result.as_ref().err().map(ToString::to_string);
-        if result.is_err() && open.unwritten.len() > MAX_UNWRITTEN {
+        let lost = result.is_err() && open.unwritten.len() > MAX_UNWRITTEN;
+        if lost {
             open.unwritten = Vec::new();
-            trouble.lost = true;
         }
+        *trouble() = Trouble { failing: result.as_ref().err().map(ToString::to_string), lost };
         result
     }
 }
