@@ -154,9 +154,11 @@ impl<P: Projection + 'static> Writer<P> {
         let (ended, end) = oneshot::channel();
         let thread = std::thread::Builder::new().name("stdout".to_owned()).stack_size(STACK);
         thread.spawn(move || {
-            let broken = self.sink.state.broken.clone();
-            if runtime.block_on(self.run(output)).is_err() {
-                broken.cancel();
+            // Whatever ends this thread but the end of its work, a panic too, ends the connection: a client
+            // that nobody answers any more must not be left waiting.
+            let broken = self.sink.state.broken.clone().drop_guard();
+            if runtime.block_on(self.run(output)).is_ok() {
+                broken.disarm();
             }
             // Whoever started this may have stopped waiting.
             let _ = ended.send(());
