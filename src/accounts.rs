@@ -115,12 +115,6 @@ impl Accounts {
         Self { system, file: Arc::default(), commands: Commands::default() }
     }
 
-    /// The same with another environment. What commands have printed is kept.
-    #[must_use]
-    pub fn with_system(&self, system: System) -> Self {
-        Self { system, file: Arc::default(), commands: self.commands.clone() }
-    }
-
     /// What is wrong with `auth.json`.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         self.auth_file().diagnostics().to_vec()

@@ -166,7 +166,6 @@ pub enum FailureKind {
     NotFound,
     Busy,
     Storage,
-    ShuttingDown,
     Cancelled,
     TooLarge,
     TooManyCalls,
@@ -237,11 +236,6 @@ impl Failure {
     /// A file or folder could not be used.
     pub fn storage(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Storage, message, Some("free space or mend the folder; Aside tries again"))
-    }
-
-    /// The process is ending.
-    pub fn shutting_down() -> Self {
-        Self::new(FailureKind::ShuttingDown, "the server is ending", None)
     }
 
     /// More is waiting than fits.

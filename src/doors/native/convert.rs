@@ -293,7 +293,6 @@ pub fn rpc_error(failure: &Failure) -> RpcError {
         FailureKind::NotFound => wire::NOT_FOUND,
         FailureKind::Busy => wire::BUSY,
         FailureKind::Storage => wire::STORAGE,
-        FailureKind::ShuttingDown => wire::SHUTTING_DOWN,
         FailureKind::Cancelled => wire::CANCELLED,
     };
     RpcError {
@@ -317,7 +316,6 @@ fn error_kind(kind: FailureKind) -> wire::ErrorKind {
         FailureKind::NotFound => wire::ErrorKind::NotFound,
         FailureKind::Busy => wire::ErrorKind::Busy,
         FailureKind::Storage => wire::ErrorKind::Storage,
-        FailureKind::ShuttingDown => wire::ErrorKind::ShuttingDown,
         FailureKind::Cancelled => wire::ErrorKind::Cancelled,
         FailureKind::TooLarge => wire::ErrorKind::TooLarge,
         FailureKind::TooManyCalls => wire::ErrorKind::TooManyCalls,

@@ -6,8 +6,8 @@ use super::convert;
 use crate::doors::peer::RpcError;
 use crate::doors::peer::writer::{Projection, append};
 use crate::engine::{
-    Answer, Event, EventBody, Failure, Field, OpenedContent, Output, OutputBody, Question, QuestionBody,
-    QuestionId, SessionId,
+    Answer, Event, EventBody, Failure, Field, OpenedContent, Output, OutputBody, Question, QuestionId,
+    SessionId,
 };
 use aside_protocol as wire;
 
@@ -155,9 +155,4 @@ fn ask(session: &SessionId, question: &Question, json: &mut Vec<u8>) {
         }
     }
     json.push(b'}');
-}
-
-/// Whether a question is one of permission: its answer is read differently.
-pub fn is_permission(question: &QuestionBody) -> bool {
-    matches!(question, QuestionBody::Permission { .. })
 }

@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::ThinkingLevel;
 use crate::engine::event::PermissionMode;
-use crate::engine::item::{
-    Failure, FailureKind, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId,
-};
-use crate::models::{Category, Content, Origin, Usage};
+use crate::engine::item::{Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
+use crate::models::{Content, Origin, Usage};
 use crate::tools::ToolKind;
 
 /// The newest format that this program writes.
@@ -422,14 +420,4 @@ fn store_origin(origin: &Origin) -> StoredOrigin {
 
 fn load_origin(origin: StoredOrigin) -> Origin {
     Origin { provider: origin.provider.into(), wire: origin.wire.into(), model: origin.model.into() }
-}
-
-impl StoredFailure {
-    /// The failure as far as the file tells it.
-    pub fn into_failure(self) -> Failure {
-        let mut failure = Failure::internal(self.message);
-        failure.kind = FailureKind::Provider(Category::Other);
-        failure.hint = self.hint;
-        failure
-    }
 }
