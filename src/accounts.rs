@@ -27,6 +27,8 @@ pub enum Credential {
     None,
     /// A key, put where the wire puts keys.
     Key(SecretString),
+    /// A token that is always sent as `Authorization: Bearer`, whatever the wire does with keys.
+    Bearer(SecretString),
 }
 
 /// Everything that finds credentials. Cloning is cheap, and clones share what they have read.

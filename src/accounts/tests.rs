@@ -44,6 +44,7 @@ impl World {
         match self.runtime.block_on(self.accounts.resolve(provider, explicit.map(SecretString::from)))? {
             Credential::Key(key) => Ok(key.expose_secret().to_owned()),
             Credential::None => Ok("-".into()),
+            Credential::Bearer(token) => Ok(format!("Bearer {}", token.expose_secret())),
         }
     }
 

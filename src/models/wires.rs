@@ -47,6 +47,19 @@ pub enum Auth {
     BearerIn(&'static str),
 }
 
+/// What kind of credential a call has; never the credential itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// None.
+    None,
+    /// A key, which goes where [`HttpRequest::auth`] says.
+    Key,
+    /// A token that goes into `Authorization: Bearer` in any case.
+    Bearer,
+    /// The same, and it belongs to a subscription whose API wants a request of its own shape.
+    Subscription,
+}
+
 /// How an answer's body is cut into frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -67,8 +80,13 @@ pub struct Frame {
 pub trait Wire: Send + Sync {
     /// As in `Model::wire`.
     fn id(&self) -> &'static str;
-    /// The HTTP request that asks `model` for an answer to `request`.
-    fn encode(&self, request: &Request, model: &Model) -> HttpRequest;
+    /// The HTTP request that asks `model` for an answer to `request`, with a credential of the kind `access`.
+    fn encode(&self, request: &Request, model: &Model, access: Access) -> HttpRequest;
+    /// Whether `key` is the token of a subscription rather than a key. Such a token is sent as
+    /// `Authorization: Bearer`, and the wire is told [`Access::Subscription`].
+    fn is_subscription(&self, _key: &str) -> bool {
+        false
+    }
     /// A fresh decoder for one answer of `model`.
     fn decoder(&self, model: &Model) -> Box<dyn Decoder>;
     /// What an error answer means. `body` is at most 64 KiB of it.

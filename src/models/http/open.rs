@@ -17,7 +17,7 @@ use crate::accounts::Credential;
 use crate::models::fault::clean::clean;
 use crate::models::frames::Frames;
 use crate::models::transport::{Transport, faults};
-use crate::models::wires::{self, Auth, Decoder, HttpRequest, Wire};
+use crate::models::wires::{self, Access, Auth, Decoder, HttpRequest, Wire};
 use crate::models::{Call, Fault, fault};
 
 /// Bytes of an error answer that are read.
@@ -80,9 +80,9 @@ async fn run(transport: Arc<Transport>, call: Call) -> Result<Opened, Fault> {
 
 async fn attempt(transport: Arc<Transport>, call: Call, redactor: Redactor) -> Result<Opened, Fault> {
     let wire = wires::wire(&call.model.wire).ok_or_else(|| fault::unknown_wire(&call.model.wire))?;
-    let request = wire.encode(&call.request, &call.model);
+    let request = wire.encode(&call.request, &call.model, access(wire, &call.credential));
     let url = parse_url(&request.url)?;
-    let headers = headers(&call, &request)?;
+    let headers = headers(wire, &call, &request)?;
     let framing = request.framing;
     let route = transport.route(&url, &call.settings, &call.system).await?;
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
@@ -101,6 +101,18 @@ async fn attempt(transport: Arc<Transport>, call: Call, redactor: Redactor) -> R
     })
 }
 
+/// What the wire is told of a credential.
+fn access(wire: &dyn Wire, credential: &Credential) -> Access {
+    match credential {
+        Credential::None => Access::None,
+        Credential::Key(key) | Credential::Bearer(key) if wire.is_subscription(key.expose_secret()) => {
+            Access::Subscription
+        }
+        Credential::Key(_) => Access::Key,
+        Credential::Bearer(_) => Access::Bearer,
+    }
+}
+
 fn parse_url(text: &str) -> Result<Url, Fault> {
     let mut url = Url::parse(text).map_err(|error| faults::bad_url(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -116,19 +128,20 @@ fn parse_url(text: &str) -> Result<Url, Fault> {
 }
 
 /// The wire's headers, over them the key, over them the user's own.
-fn headers(call: &Call, request: &HttpRequest) -> Result<HeaderMap, Fault> {
+fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
     headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static("text/event-stream"));
     for (name, value) in &request.headers {
         insert(&mut headers, name, value, Shown::Yes)?;
     }
-    if let Credential::Key(key) = &call.credential {
+    if let Credential::Key(key) | Credential::Bearer(key) = &call.credential {
+        let as_wire_says = !call.model.auth_header && access(wire, &call.credential) == Access::Key;
         let key = key.expose_secret();
         let bad_key = |_| faults::bad_key(&call.model.provider);
         match request.auth {
             // Some gateways refuse two keys, so one header takes the other's place.
-            Auth::Header(name) if !call.model.auth_header => insert(&mut headers, name, key, Shown::No),
-            Auth::BearerIn(name) if !call.model.auth_header => {
+            Auth::Header(name) if as_wire_says => insert(&mut headers, name, key, Shown::No),
+            Auth::BearerIn(name) if as_wire_says => {
                 insert(&mut headers, name, &format!("Bearer {key}"), Shown::No)
             }
             Auth::Header(_) | Auth::BearerIn(_) | Auth::Bearer => {

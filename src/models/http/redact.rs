@@ -29,7 +29,7 @@ impl Redactor {
                 }
             }
         };
-        if let Credential::Key(key) = &call.credential {
+        if let Credential::Key(key) | Credential::Bearer(key) = &call.credential {
             add(key.expose_secret());
         }
         for (_, value) in &call.headers {

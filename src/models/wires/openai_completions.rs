@@ -12,7 +12,7 @@ mod stream;
 
 use self::chunk::ErrorBody;
 use self::compat::{Affinity, Compat};
-use super::{Auth, Decoder, Framing, HttpRequest, Wire};
+use super::{Access, Auth, Decoder, Framing, HttpRequest, Wire};
 use crate::catalog::Model;
 use crate::models::message::{CacheRetention, Content, Message, Request};
 use crate::models::{Fault, fault};
@@ -32,7 +32,7 @@ impl Wire for Api {
         "openai-completions"
     }
 
-    fn encode(&self, request: &Request, model: &Model) -> HttpRequest {
+    fn encode(&self, request: &Request, model: &Model, _access: Access) -> HttpRequest {
         let compat = Compat::of(model);
         let cloudflare = model.base_url.contains("gateway.ai.cloudflare.com");
         HttpRequest {

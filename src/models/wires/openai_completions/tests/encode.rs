@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::catalog::{Model, Thinking, ThinkingLevel};
 use crate::models::message::{Assistant, CacheRetention, Content, Message, Request, ToolSpec};
-use crate::models::wires::{Auth, HttpRequest};
+use crate::models::wires::{Access, Auth, HttpRequest};
 
 fn text(text: &str) -> Content {
     Content::Text(text.into())
@@ -66,8 +66,8 @@ fn with(base_url: &str, compat: &Value) -> Model {
 const LOCAL: &str = "http://localhost:1/v1";
 
 fn body(request: &Request, model: &Model) -> String {
-    let bytes = Api.encode(request, model).body;
-    assert_eq!(bytes, Api.encode(request, model).body, "the same request gives the same bytes");
+    let bytes = Api.encode(request, model, Access::Key).body;
+    assert_eq!(bytes, Api.encode(request, model, Access::Key).body, "the same request gives the same bytes");
     assert!(serde_json::from_slice::<Value>(&bytes).is_ok());
     String::from_utf8(bytes).unwrap()
 }
@@ -112,7 +112,7 @@ fn a_whole_request() {
         &model,
         &expect![[r#"{"model":"m","messages":[{"role":"developer","content":"be brief"},{"role":"user","content":"hi"}],"stream":true,"stream_options":{"include_usage":true},"prompt_cache_key":"s-1","store":false,"max_completion_tokens":100,"temperature":0.5,"tools":[{"type":"function","function":{"name":"read","description":"Reads.","parameters":{"type":"object","properties":{"z":{"type":"string"},"a":{"type":"number"}}}}}],"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object"}}},"reasoning_effort":"high"}"#]],
     );
-    let HttpRequest { method, url, headers, auth, framing, .. } = Api.encode(&request, &model);
+    let HttpRequest { method, url, headers, auth, framing, .. } = Api.encode(&request, &model, Access::Key);
     assert_eq!((method, &*url), ("POST", "https://api.openai.com/v1/chat/completions"));
     assert_eq!((auth, framing), (Auth::Bearer, Framing::Sse));
     assert_eq!(
@@ -271,7 +271,7 @@ fn caches_are_keyed_by_the_session() {
 fn sessions_stay_on_one_machine() {
     let names = |model: &Model, cache| {
         let request = Request { cache, ..asking(vec![user("hi")]) };
-        let headers = Api.encode(&request, model).headers;
+        let headers = Api.encode(&request, model, Access::Key).headers;
         headers.into_iter().skip(2).map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     };
     let send = |format: &str| with(LOCAL, &json!({ "sendSessionAffinityHeaders": true, "sessionAffinityFormat": format }));
@@ -288,9 +288,9 @@ fn sessions_stay_on_one_machine() {
 #[test]
 fn a_gateway_takes_the_key_elsewhere() {
     let model = with("https://gateway.ai.cloudflare.com/v1/a/g/compat", &json!({}));
-    assert_eq!(Api.encode(&asking(vec![]), &model).auth, Auth::BearerIn("cf-aig-authorization"));
+    assert_eq!(Api.encode(&asking(vec![]), &model, Access::Key).auth, Auth::BearerIn("cf-aig-authorization"));
     let model = with("https://x.example/v1/?api-version=1", &json!({}));
-    assert_eq!(Api.encode(&asking(vec![]), &model).url, "https://x.example/v1/chat/completions?api-version=1");
+    assert_eq!(Api.encode(&asking(vec![]), &model, Access::Key).url, "https://x.example/v1/chat/completions?api-version=1");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::models::StopReason;
+use crate::models::wires::Access;
 use crate::models::message::{Assistant, Content, Message, Request};
 
 #[expect(clippy::disallowed_methods, reason = "tests read their own fixtures")]
@@ -237,7 +238,7 @@ fn conversations_are_sent_as_other_clients_send_them() {
         let mut model = model("p", "http://localhost:1/v1");
         model.reasoning = false;
         let request = Request { system, messages, ..Request::default() };
-        let ours: Value = serde_json::from_slice(&Api.encode(&request, &model).body).unwrap();
+        let ours: Value = serde_json::from_slice(&Api.encode(&request, &model, Access::Key).body).unwrap();
         let theirs = body.get("messages").unwrap().clone();
         // Some recordings were never valid: a call without a result, or a result without a call.
         if ours.to_string().contains("No result provided") {
