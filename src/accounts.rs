@@ -2,10 +2,11 @@
 //! `models.json`, in that order. It must never know of sessions or doors.
 //!
 //! The order decides who is billed: a stored credential that fails is an error, never a reason to look further.
-//! `auth_file` reads and writes the file, `value` says what the text of a key stands for, `resolve` puts both
-//! together.
+//! `auth_file` reads and writes the file, `value` says what the text of a key stands for, `command` runs those
+//! that print one, `resolve` puts them together.
 
 mod auth_file;
+mod command;
 mod resolve;
 mod value;
 
@@ -18,7 +19,7 @@ pub use auth_file::AUTH_FILE;
 use crate::settings::Diagnostic;
 use crate::system::System;
 use auth_file::AuthFile;
-use value::Commands;
+use command::Commands;
 
 /// What a call is authorised with. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -29,6 +30,16 @@ pub enum Credential {
     Key(SecretString),
     /// A token that is always sent as `Authorization: Bearer`, whatever the wire does with keys.
     Bearer(SecretString),
+}
+
+impl Credential {
+    /// The secret itself, where there is one.
+    pub fn secret(&self) -> Option<&SecretString> {
+        match self {
+            Self::None => None,
+            Self::Key(secret) | Self::Bearer(secret) => Some(secret),
+        }
+    }
 }
 
 /// Everything that finds credentials. Cloning is cheap, and clones share what they have read.
@@ -47,6 +58,8 @@ pub struct Status {
     pub configured: bool,
     /// Where it would come from.
     pub source: Source,
+    /// A variable that the provider's base URL has a place for and that is not set.
+    pub unset: Option<Arc<str>>,
 }
 
 /// Where a credential comes from.

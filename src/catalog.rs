@@ -4,6 +4,7 @@
 mod cost;
 mod overlay;
 mod pattern;
+pub mod placeholder;
 mod table;
 mod thinking;
 
@@ -47,6 +48,8 @@ pub struct Provider {
     pub api_key: Option<Arc<str>>,
     /// Whether a call needs a key at all: false for `demo` and local servers.
     pub needs_key: bool,
+    /// Variables that its base URLs have places for; see [`placeholder`].
+    pub url_variables: Vec<Arc<str>>,
 }
 
 /// One model as it is called: the provider's data with every override applied. `Debug` shows no header's value.

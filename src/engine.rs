@@ -118,7 +118,7 @@ impl World {
 
     /// Whether a prompt could be sent to `provider` now, as far as can be told without asking anybody.
     pub fn is_available(&self, provider: &Provider) -> bool {
-        !provider.needs_key || self.accounts.status(provider).configured
+        self.accounts.status(provider).configured
     }
 
     /// The model that a pattern means; the default where there is none.
@@ -175,14 +175,37 @@ impl World {
             |error: crate::accounts::AccountError| Failure::auth(error.to_string(), Some(&error.hint));
         let credential = self.accounts.resolve(&provider, explicit).await.map_err(failed)?;
         let headers = self.accounts.resolve_headers(&provider, &model.headers).await.map_err(failed)?;
+        let base_url = self.accounts.expand(&provider, &model.base_url).map_err(failed)?;
+        let model = if *base_url == *model.base_url {
+            model
+        } else {
+            Arc::new(Model { base_url: base_url.into(), ..(*model).clone() })
+        };
         Ok(Call {
             request: Arc::new(request),
             model,
             credential,
             headers,
             settings: Arc::clone(&self.settings),
-            system: self.system.clone(),
+            system: self.accounts.system_for(&provider),
         })
+    }
+
+    /// After the provider has refused the key of a call (401): whether a second try would go out with another.
+    /// A key command is run once more for it; `explicit` is the key that came with the prompt, if one did.
+    pub async fn renew(
+        &self,
+        model: &Model,
+        explicit: Option<&SecretString>,
+        refused: &crate::accounts::Credential,
+        sent: &[(String, SecretString)],
+    ) -> bool {
+        match self.catalog.provider(&model.provider) {
+            Some(provider) if explicit.is_none() => {
+                self.accounts.renew(&provider, &model.headers, refused, sent).await
+            }
+            _ => false,
+        }
     }
 }
 

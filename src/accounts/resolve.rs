@@ -8,7 +8,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::auth_file::{self, AUTH_FILE, AuthFile, StoreError, Stored};
 use super::value::{self, ValueError, Variables};
 use super::{AccountError, AccountErrorKind, Accounts, Credential, Source, Status};
+use crate::catalog::placeholder::{self, Unfilled};
 use crate::catalog::{MODELS_FILE, Provider};
+use crate::system::System;
 
 static NO_VARIABLES: BTreeMap<String, String> = BTreeMap::new();
 
@@ -30,7 +32,8 @@ impl Accounts {
         } else {
             Source::NotNeeded
         };
-        Status { configured: source != Source::Missing, source }
+        let unset = provider.url_variables.iter().find(|name| variables.get(name).is_none()).cloned();
+        Status { configured: source != Source::Missing && unset.is_none(), source, unset }
     }
 
     /// The credential for a call of `provider`: `explicit`, else `auth.json`, else the environment, else
@@ -92,6 +95,83 @@ impl Accounts {
             resolved.push((name.to_string(), value));
         }
         Ok(resolved)
+    }
+
+    /// After the provider has refused `refused`, which went out with `sent`: whether another try would be made
+    /// with something else. A command whose value was refused is run once more; a change of `auth.json` or of
+    /// the environment counts too. Never asked for an explicit key, which nothing can renew.
+    pub async fn renew(
+        &self,
+        provider: &Provider,
+        headers: &[(Arc<str>, Arc<str>)],
+        refused: &Credential,
+        sent: &[(String, SecretString)],
+    ) -> bool {
+        {
+            let file = self.auth_file();
+            let variables = self.variables(file.entry(&provider.id));
+            let is_refused = |value: &SecretString| {
+                refused
+                    .secret()
+                    .into_iter()
+                    .chain(sent.iter().map(|(_, value)| value))
+                    .any(|used| used.expose_secret() == value.expose_secret())
+            };
+            let stored = match file.entry(&provider.id) {
+                Some(Stored::Key { key: Some(key), .. }) => Some(key.expose_secret()),
+                _ => None,
+            };
+            let texts = stored.into_iter().chain(provider.api_key.as_deref());
+            for text in texts.chain(headers.iter().map(|(_, text)| &**text)) {
+                if let Some(command) = text.strip_prefix('!') {
+                    self.commands.forget(command, variables, is_refused);
+                }
+            }
+        }
+        let Ok(credential) = self.resolve(provider, None).await else { return false };
+        let Ok(now) = self.resolve_headers(provider, headers).await else { return false };
+        let plain = |secret: &SecretString| secret.expose_secret().to_owned();
+        credential.secret().map(plain) != refused.secret().map(plain)
+            || !now.iter().map(|(_, value)| plain(value)).eq(sent.iter().map(|(_, value)| plain(value)))
+    }
+
+    /// `text`, a base URL, with the places in it filled from the provider's own variables, else from the
+    /// environment.
+    pub fn expand(&self, provider: &Provider, text: &str) -> Result<String, AccountError> {
+        let file = self.auth_file();
+        let variables = self.variables(file.entry(&provider.id));
+        placeholder::filled(text, |name| variables.get(name).map(str::to_owned)).map_err(
+            |error| match error {
+                Unfilled::Unset(name) => error_of(
+                    AccountErrorKind::VariableUnset,
+                    provider,
+                    format!("{name} is not set, which the address of {} needs", provider.id),
+                    variable_hint(provider, &name),
+                ),
+                Unfilled::Unfit(name, why) => error_of(
+                    AccountErrorKind::Unusable,
+                    provider,
+                    format!("{name} cannot be part of the address of {}: {why}", provider.id),
+                    format!("correct {name} where it is set: in {AUTH_FILE} or in the environment"),
+                ),
+            },
+        )
+    }
+
+    /// What `name` is for calls of `provider`: its own variable in `auth.json`, else the environment's.
+    pub fn variable(&self, provider: &Provider, name: &str) -> Option<String> {
+        let file = self.auth_file();
+        self.variables(file.entry(&provider.id)).get(name).map(str::to_owned)
+    }
+
+    /// The world as calls of `provider` see it: its own variables in `auth.json` over the environment.
+    pub fn system_for(&self, provider: &Provider) -> System {
+        let file = self.auth_file();
+        let own = self.variables(file.entry(&provider.id)).own;
+        if own.is_empty() {
+            return self.system.clone();
+        }
+        self.system.with_environment(own.iter().map(|(name, value)| (name.clone(), value.clone())))
     }
 
     /// Stores `key` in `auth.json` as the credential of `provider`; everything else in the file stays.
@@ -189,6 +269,11 @@ impl Stored {
 /// The first of the provider's variables that is set.
 fn variable<'p>(provider: &'p Provider, variables: Variables<'_>) -> Option<&'p Arc<str>> {
     provider.key_variables.iter().find(|name| variables.get(name).is_some())
+}
+
+/// How a variable of a provider's address is given.
+fn variable_hint(provider: &Provider, name: &str) -> String {
+    format!("set {name} in the environment, or in the \"env\" of the entry {} of {AUTH_FILE}", provider.id)
 }
 
 /// What is told of a value that could not be had. `what` is the value, `file` where it is written.

@@ -61,6 +61,7 @@ fn groq(api_key: Option<&str>) -> Provider {
         default_model: None,
         api_key: api_key.map(Arc::from),
         needs_key: true,
+        url_variables: Vec::new(),
     }
 }
 
@@ -77,7 +78,7 @@ fn check(
     let world = World::new(env, auth);
     let provider = groq(models_json);
     let status = world.accounts.status(&provider);
-    assert_eq!(status, Status { configured: source != Source::Missing, source });
+    assert_eq!(status, Status { configured: source != Source::Missing, source, unset: None });
     let got = world.key(&provider, None);
     assert_eq!(got.as_deref().map_err(|error| error.message.as_str()), key);
 }
@@ -107,7 +108,10 @@ fn credentials_come_in_order() {
     let demo = Provider { needs_key: false, key_variables: vec![], ..groq(None) };
     let world = World::new(&[], "");
     assert_eq!(world.key(&demo, None).as_deref(), Ok("-"));
-    assert_eq!(world.accounts.status(&demo), Status { configured: true, source: Source::NotNeeded });
+    assert_eq!(
+        world.accounts.status(&demo),
+        Status { configured: true, source: Source::NotNeeded, unset: None }
+    );
 }
 
 #[test]
@@ -288,4 +292,93 @@ fn a_lock_that_somebody_holds_is_waited_for_and_then_named() {
         world.accounts.store_key(&provider, &"k".into()).await.unwrap();
     });
     assert_eq!(world.key(&provider, None).as_deref(), Ok("k"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_runs_once_for_all_and_once_more_when_its_key_is_refused() {
+    let counting = "!echo run >> count; n=$(wc -l < count); echo key-$n; sleep 0.05";
+    let auth = serde_json::json!({ "groq": { "type": "api_key", "key": counting } }).to_string();
+    let mut world = World::new(&[("PATH", "/usr/bin:/bin")], &auth);
+    world.accounts.system.working_dir = world.home.path().to_path_buf();
+    let provider = groq(None);
+    let count = world.home.path().join("count");
+    let runs = || world.accounts.system.files.stamp(&count).unwrap().len / 4;
+    let twenty = std::iter::repeat_with(|| Box::pin(world.accounts.resolve(&provider, None))).take(20);
+    let keys = world.runtime.block_on(futures_util::future::join_all(twenty));
+    let first = keys.into_iter().next().unwrap().unwrap();
+    assert_eq!((first.secret().unwrap().expose_secret(), runs()), ("key-1", 1));
+
+    let renew =
+        |refused: &Credential| world.runtime.block_on(world.accounts.renew(&provider, &[], refused, &[]));
+    // Two calls were refused with the same key: only the first of them has it fetched anew.
+    assert!(renew(&first));
+    assert!(renew(&first));
+    assert_eq!((world.key(&provider, None).as_deref(), runs()), (Ok("key-2"), 2));
+    // What cannot be renewed, and a file that has changed meanwhile.
+    world.write(STORED);
+    assert!(renew(&first));
+    assert!(!renew(&Credential::Key("stored".into())));
+    world.write(&auth.replace("key-$n", "always"));
+    let always = world.runtime.block_on(world.accounts.resolve(&provider, None)).unwrap();
+    assert!(!renew(&always));
+    assert_eq!(runs(), 4);
+}
+
+#[cfg(unix)]
+#[test]
+fn one_who_gives_up_does_not_keep_the_others_from_the_key() {
+    let auth = r#"{"groq": {"type": "api_key", "key": "!echo run >> count; sleep 0.1; echo k"}}"#;
+    let mut world = World::new(&[("PATH", "/usr/bin:/bin")], auth);
+    world.accounts.system.working_dir = world.home.path().to_path_buf();
+    let provider = groq(None);
+    world.runtime.block_on(async {
+        let first = Box::pin(world.accounts.resolve(&provider, None));
+        let second = Box::pin(world.accounts.resolve(&provider, None));
+        let first = tokio::time::timeout(std::time::Duration::from_millis(30), first);
+        let (first, second) = futures_util::future::join(first, second).await;
+        assert!(first.is_err());
+        assert_eq!(second.unwrap().secret().unwrap().expose_secret(), "k");
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn the_variables_of_an_entry_reach_its_command_and_its_address() {
+    let auth = r#"{
+        "groq": {"type": "api_key", "key": "!echo $VAULT", "env": {"VAULT": "mine", "GROQ_TEAM": "t-1"}},
+        "other": {"type": "api_key", "key": "!echo $VAULT"}
+    }"#;
+    let world = World::new(&[("VAULT", "everybody's"), ("GROQ_TEAM", "../../evil"), ("PATH", "/bin")], auth);
+    let other = Provider { id: "other".into(), ..groq(None) };
+    assert_eq!(world.key(&groq(None), None).as_deref(), Ok("mine"));
+    assert_eq!(world.key(&other, None).as_deref(), Ok("everybody's"));
+    assert_eq!(world.accounts.system_for(&groq(None)).env.get("VAULT"), Some("mine"));
+    assert_eq!(world.accounts.system_for(&other).env.get("VAULT"), Some("everybody's"));
+    let url = "https://api.example/v1/{GROQ_TEAM}/x";
+    assert_eq!(world.accounts.expand(&groq(None), url).as_deref(), Ok("https://api.example/v1/t-1/x"));
+    let error = world.accounts.expand(&other, url).unwrap_err();
+    assert_eq!(error.kind, AccountErrorKind::Unusable);
+    assert!(!format!("{error:?}").contains("evil"), "{error:?}");
+    let gone = world.accounts.expand(&other, "https://api.example/{GONE_ID}").unwrap_err();
+    assert_eq!(gone.message, "GONE_ID is not set, which the address of other needs");
+}
+
+#[test]
+fn a_provider_whose_address_is_not_whole_is_not_configured() {
+    let provider = Provider { url_variables: vec!["TEAM_ID".into(), "GATE_ID".into()], ..groq(None) };
+    let status = |env: &[(&str, &str)], auth: &str| World::new(env, auth).accounts.status(&provider);
+    let gone = status(&[("TEAM_ID", "t")], STORED);
+    assert_eq!(
+        (gone.configured, gone.source, gone.unset.as_deref()),
+        (false, Source::Stored, Some("GATE_ID"))
+    );
+    let own = r#"{"groq": {"type": "api_key", "key": "k", "env": {"GATE_ID": "g"}}}"#;
+    assert!(status(&[("TEAM_ID", "t")], own).configured);
+    assert!(!status(&[("TEAM_ID", " ")], own).configured);
+    assert!(status(&[("TEAM_ID", "t"), ("GATE_ID", "g"), ("GROQ_API_KEY", "k")], "").configured);
+    // The key may stand in the environment while the rest is stored, and the other way round.
+    let no_key = r#"{"groq": {"type": "api_key", "env": {"GATE_ID": "g", "TEAM_ID": "t"}}}"#;
+    let split = status(&[("GROQ_API_KEY", "k")], no_key);
+    assert_eq!((split.configured, split.source), (true, Source::Environment("GROQ_API_KEY".into())));
 }

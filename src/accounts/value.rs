@@ -3,24 +3,12 @@
 //!
 //! It must never put a value or a command into a message: both may hold secrets.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use secrecy::SecretString;
-use tokio::time::Instant;
 
+use super::command::Commands;
 use crate::system::System;
-use crate::system::process::{Bounds, ProcessError, run_shell};
-
-/// A credential helper that wants more than this waits for a person who does not see it.
-const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), output: 64 << 10 };
-
-/// How long a failure is taken for the answer.
-const FAILURE_KEPT: Duration = Duration::from_secs(5);
-
-/// Characters of a command's complaint that are shown.
-const COMPLAINT: usize = 300;
 
 /// Why a text stands for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,16 +35,6 @@ impl<'v> Variables<'v> {
     }
 }
 
-/// What commands have printed, for the life of the process.
-#[derive(Clone, Default)]
-pub(super) struct Commands(Arc<Mutex<HashMap<String, Outcome>>>);
-
-#[derive(Clone)]
-enum Outcome {
-    Printed(SecretString),
-    Failed { at: Instant, how: String },
-}
-
 /// What `text` stands for.
 pub(super) async fn resolve(
     text: &str,
@@ -64,12 +42,12 @@ pub(super) async fn resolve(
     commands: &Commands,
 ) -> Result<SecretString, ValueError> {
     if let Some(command) = text.strip_prefix('!') {
-        return commands.run(command, variables.system).await;
+        return commands.run(command, variables).await;
     }
-    match variables.get(text).filter(|_| is_legacy_name(text)) {
-        Some(value) => sendable(value),
-        None => sendable(&expand(text, variables)?),
+    if is_bare_name(text, variables) {
+        return sendable(variables.get(text).unwrap_or_default());
     }
+    sendable(&expand(text, variables)?)
 }
 
 /// Whether the value is there, without running anything.
@@ -133,81 +111,20 @@ fn expand(text: &str, variables: Variables<'_>) -> Result<String, ValueError> {
     if unset.is_empty() { Ok(expanded) } else { Err(ValueError::Unset(unset)) }
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Old files name a variable without a dollar sign.
+/// Whether `text` is the bare name of a variable that is set: old files name one without a dollar sign.
+pub(super) fn is_bare_name(text: &str, variables: Variables<'_>) -> bool {
+    is_legacy_name(text) && variables.get(text).is_some()
+}
+
 fn is_legacy_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-}
-
-impl Commands {
-    async fn run(&self, command: &str, system: &System) -> Result<SecretString, ValueError> {
-        match self.known(command) {
-            Some(Outcome::Printed(value)) => return Ok(value),
-            Some(Outcome::Failed { at, how }) if at.elapsed() < FAILURE_KEPT => {
-                return Err(ValueError::Command(how));
-            }
-            _ => {}
-        }
-        let outcome = match run_shell(system, command, BOUNDS).await {
-            Ok(finished) if finished.success => printed(&finished.stdout),
-            Ok(finished) => {
-                let end = finished.code.map_or("a signal".into(), |code| format!("status {code}"));
-                Err(format!("it ended with {end}{}", complaint(&finished.stderr)))
-            }
-            Err(ProcessError::Time(limit)) => {
-                Err(format!("it took longer than {} s (it has no terminal to ask at)", limit.as_secs()))
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        let (outcome, result) = match outcome {
-            Ok(value) => (Outcome::Printed(value.clone()), Ok(value)),
-            Err(how) => {
-                (Outcome::Failed { at: Instant::now(), how: how.clone() }, Err(ValueError::Command(how)))
-            }
-        };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(command.to_owned(), outcome);
-        result
-    }
-
-    fn known(&self, command: &str) -> Option<Outcome> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(command).cloned()
-    }
-}
-
-fn printed(stdout: &[u8]) -> Result<SecretString, String> {
-    let text = std::str::from_utf8(stdout).map_err(|_| "it printed something that is not text".to_owned())?;
-    sendable(text).map_err(|error| match error {
-        ValueError::Unusable(why) => format!("what it printed cannot be used: {why}"),
-        ValueError::Command(how) => how,
-        ValueError::Unset(_) => String::new(),
-    })
-}
-
-/// What a command said of its failure, fit for a message: one line, cut, without anything that looks like a key.
-fn complaint(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr.get(..stderr.len().min(4 * COMPLAINT)).unwrap_or_default());
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let line = words.map(redacted).collect::<Vec<_>>().join(" ");
-    let line: String = line.chars().take(COMPLAINT).collect();
-    if line.is_empty() { line } else { format!(": {line}") }
-}
-
-/// A word, or stars where it is long and mixed enough to be a key.
-fn redacted(word: &str) -> &str {
-    let is_path = word.starts_with(['/', '~', '.']);
-    let looks_secret = |part: &str| {
-        (part.len() >= 16 && part.bytes().any(|byte| byte.is_ascii_digit()))
-            || part.len() >= 32
-            || (part.starts_with("sk-") && part.len() > 6)
-    };
-    let mut parts = word.split(['=', ':', ',', ';', '\'', '"', '(', ')', '<', '>']);
-    if !is_path && parts.any(looks_secret) { "***" } else { word }
 }
 
 #[cfg(test)]
@@ -263,45 +180,5 @@ mod tests {
         for literal in ["sk-1", "!x", "$HOME", "a$$b", "$!", "${X}"] {
             check(&escaped(literal), Ok(literal));
         }
-    }
-
-    #[test]
-    fn complaints_show_no_keys() {
-        let stderr = b"vault: \x1b[1m locked;\ttoken=abcdefgh12345678 'sk-secret1' /run/user/1000/op-daemon.sock missing\n";
-        assert_eq!(complaint(stderr), ": vault: [1m locked; *** *** /run/user/1000/op-daemon.sock missing");
-        assert_eq!(complaint(b"\n"), "");
-        assert!(complaint(&b"x ".repeat(100_000)).len() <= COMPLAINT + 2);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn commands_run_once_and_failures_are_tried_again() {
-        let home = tempfile::tempdir().unwrap();
-        let mut system = world(&[("PATH", "/usr/bin:/bin"), ("SECRET", "s3")]);
-        system.working_dir = home.path().to_path_buf();
-        let own = BTreeMap::new();
-        let variables = Variables { own: &own, system: &system };
-        let commands = Commands::default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let counted = "!echo run >> count; echo \" $SECRET\" | cat; echo";
-            for _ in 0..2 {
-                assert_eq!(shown(resolve(counted, variables, &commands).await), Ok("s3".into()));
-            }
-            assert_eq!(system.files.read(&home.path().join("count")).unwrap(), b"run\n");
-
-            let failing = "!test -e open && echo k || { echo the vault is locked >&2; exit 4; }";
-            let locked = Err(ValueError::Command("it ended with status 4: the vault is locked".into()));
-            assert_eq!(shown(resolve(failing, variables, &commands).await), locked);
-            system.files.create_new(&home.path().join("open")).unwrap();
-            assert_eq!(shown(resolve(failing, variables, &commands).await), locked);
-            tokio::time::pause();
-            tokio::time::advance(FAILURE_KEPT).await;
-            tokio::time::resume();
-            assert_eq!(shown(resolve(failing, variables, &commands).await), Ok("k".into()));
-
-            let empty = shown(resolve("!true", variables, &commands).await);
-            assert_eq!(empty, Err(ValueError::Command("what it printed cannot be used: it is empty".into())));
-        });
     }
 }

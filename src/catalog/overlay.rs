@@ -164,8 +164,16 @@ impl Overlay {
             default_model: patch.and_then(|patch| patch.default_model.clone()),
             api_key: None,
             needs_key: !patch.is_some_and(|patch| patch.is_local),
+            url_variables: Vec::new(),
         });
-        if let Some(Patch { settings, .. }) = patch {
+        if let Some(Patch { settings, models, .. }) = patch {
+            if settings.base_url.is_some() {
+                provider.url_variables.clear();
+            }
+            let urls = models.values().map(|model| &*model.base_url);
+            for url in settings.base_url.as_deref().into_iter().chain(urls) {
+                table::add_names(&mut provider.url_variables, url);
+            }
             if let Some(name) = &settings.name {
                 provider.name = name.as_str().into();
             }

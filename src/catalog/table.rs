@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::placeholder;
 use super::{Cost, CostTier, Model, Provider, Thinking, ThinkingLevel};
 
 /// Byte offset and length in the table's one text.
@@ -100,7 +101,18 @@ impl ProviderRow {
     }
 
     pub(super) fn build(&self) -> Provider {
+        let mut url_variables: Vec<Arc<str>> = Vec::new();
+        // Most models have their provider's URL, as the very same piece of text.
+        let mut last = "";
+        let urls = self.models().iter().map(ModelRow::base_url);
+        for url in std::iter::once(self.base_url()).chain(urls) {
+            if !std::ptr::eq(url, last) {
+                last = url;
+                add_names(&mut url_variables, url);
+            }
+        }
         Provider {
+            url_variables,
             id: self.id().into(),
             name: text(self.name).into(),
             key_variables: part(&generated::KEYS, self.keys).iter().map(|key| text(*key).into()).collect(),
@@ -187,6 +199,15 @@ impl ModelRow {
             headers: self.headers(),
             auth_header: false,
             compat: Arc::new(self.compat()),
+        }
+    }
+}
+
+/// Adds the names that `url` has places for.
+pub(super) fn add_names(to: &mut Vec<Arc<str>>, url: &str) {
+    for name in placeholder::names(url) {
+        if !to.iter().any(|known| &**known == name) {
+            to.push(name.into());
         }
     }
 }
