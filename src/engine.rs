@@ -35,14 +35,15 @@ pub use item::{
 pub use session::Changes;
 pub use ticket::Ticket;
 
-use crate::accounts::Accounts;
-use crate::catalog::{Catalog, Model, Provider, ThinkingLevel};
+use crate::accounts::{AUTH_FILE, Accounts, Source};
+use crate::catalog::{Catalog, MODELS_FILE, Model, Provider, ThinkingLevel};
 use crate::models::{Backends, Call, Content, Request};
 use crate::settings::{Diagnostic, Settings};
 use crate::system::System;
 use session::{Command, Session};
 use store::Store;
 use store::load::Access;
+use turn::budget::RetryBudget;
 
 /// Commands that may wait for one session.
 const MAILBOX: usize = 256;
@@ -59,6 +60,7 @@ pub struct World {
     pub accounts: Arc<Accounts>,
     pub store: Store,
     pub backends: Arc<Backends>,
+    pub retries: Arc<RetryBudget>,
     pub client: Client,
     /// Problems of `settings.json`.
     pub diagnostics: Vec<Diagnostic>,
@@ -82,7 +84,7 @@ impl World {
     /// The world around a process, before any client said more.
     pub fn new(system: System, client: Client) -> Self {
         let store = Store::start(&system);
-        Self::with(system, client, store, Arc::default(), None)
+        Self::with(system, client, store, (Arc::default(), Arc::default()), None)
     }
 
     /// The same store in a changed world: what `initialize` brings.
@@ -93,14 +95,15 @@ impl World {
         client: Client,
         settings: Option<&serde_json::value::RawValue>,
     ) -> Self {
-        Self::with(system, client, self.store.clone(), Arc::clone(&self.backends), settings)
+        let kept = (Arc::clone(&self.backends), Arc::clone(&self.retries));
+        Self::with(system, client, self.store.clone(), kept, settings)
     }
 
     fn with(
         system: System,
         client: Client,
         store: Store,
-        backends: Arc<Backends>,
+        (backends, retries): (Arc<Backends>, Arc<RetryBudget>),
         settings: Option<&serde_json::value::RawValue>,
     ) -> Self {
         let (settings, diagnostics) = Settings::load(&system, settings);
@@ -110,6 +113,7 @@ impl World {
             settings: Arc::new(settings),
             store,
             backends,
+            retries,
             client,
             diagnostics,
             system,
@@ -166,13 +170,17 @@ impl World {
         model: Arc<Model>,
         request: Request,
         explicit: Option<SecretString>,
-    ) -> Result<Call, Failure> {
+    ) -> Result<Authorised, Failure> {
         let provider = self
             .catalog
             .provider(&model.provider)
             .ok_or_else(|| Failure::not_found(format!("no provider {}", model.provider), None))?;
         let failed =
             |error: crate::accounts::AccountError| Failure::auth(error.to_string(), Some(&error.hint));
+        let named = match &explicit {
+            Some(_) => "the key that was given with the request".to_owned(),
+            None => credential_name(&self.accounts.status(&provider).source),
+        };
         let credential = self.accounts.resolve(&provider, explicit).await.map_err(failed)?;
         let headers = self.accounts.resolve_headers(&provider, &model.headers).await.map_err(failed)?;
         let base_url = self.accounts.expand(&provider, &model.base_url).map_err(failed)?;
@@ -181,14 +189,15 @@ impl World {
         } else {
             Arc::new(Model { base_url: base_url.into(), ..(*model).clone() })
         };
-        Ok(Call {
+        let call = Call {
             request: Arc::new(request),
             model,
             credential,
             headers,
             settings: Arc::clone(&self.settings),
             system: self.accounts.system_for(&provider),
-        })
+        };
+        Ok(Authorised { call, credential: named })
     }
 
     /// After the provider has refused the key of a call (401): whether a second try would go out with another.
@@ -206,6 +215,24 @@ impl World {
             }
             _ => false,
         }
+    }
+}
+
+/// A call that can be made.
+struct Authorised {
+    call: Call,
+    /// What it is authorised with, for people: never the credential itself.
+    credential: String,
+}
+
+/// Where a credential came from, for people.
+fn credential_name(source: &Source) -> String {
+    match source {
+        Source::Missing | Source::NotNeeded => "no key".to_owned(),
+        Source::Stored => format!("the key of {AUTH_FILE}"),
+        Source::Environment(name) => format!("the key of the variable {name}"),
+        Source::ModelsJson => format!("the apiKey of {MODELS_FILE}"),
+        Source::ModelsJsonCommand => format!("what the apiKey command of {MODELS_FILE} printed"),
     }
 }
 

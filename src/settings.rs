@@ -18,6 +18,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long to wait for a provider.
     pub timeouts: Timeouts,
+    /// How often a model call that failed is made again.
+    pub retry: Retry,
     /// Certificate files (PEM) trusted beside the system's.
     pub extra_ca_files: Vec<PathBuf>,
     /// A proxy that stands above the environment's, as an editor's own `http.proxy` does.
@@ -54,6 +56,17 @@ pub struct Timeouts {
     pub stall_notice_ms: u64,
 }
 
+/// How model calls are made again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Requests that one model call may cost, the first included (a count).
+    pub max_requests: u32,
+    /// The wait before the second request, in milliseconds; each later one is twice as long.
+    pub base_delay_ms: u64,
+    /// The longest wait, in milliseconds: where a provider asks for more, the call fails at once.
+    pub max_delay_ms: u64,
+}
+
 impl std::fmt::Debug for Settings {
     /// Without the proxy, whose URL may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,6 +74,7 @@ impl std::fmt::Debug for Settings {
             .field("default_model", &self.default_model)
             .field("limits", &self.limits)
             .field("timeouts", &self.timeouts)
+            .field("retry", &self.retry)
             .field("extra_ca_files", &self.extra_ca_files)
             .field("proxy", &self.proxy.as_ref().map(|_| "***"))
             .finish()
@@ -84,6 +98,7 @@ impl Default for Settings {
                 event_ms: 180_000,
                 stall_notice_ms: 10_000,
             },
+            retry: Retry { max_requests: 4, base_delay_ms: 1_000, max_delay_ms: 60_000 },
             extra_ca_files: Vec::new(),
             proxy: None,
         }

@@ -102,6 +102,8 @@ objects! {
         pub message: String,
         /// What to do about it.
         pub hint: Option<String>,
+        /// The id of the provider that failed; null where it was none.
+        pub provider: Option<String>,
         /// The provider's HTTP status.
         pub status: Option<u16>,
         /// The provider's own code.

@@ -64,7 +64,8 @@ kinds! {
             /// All of it.
             item: Item,
         },
-        /// An item does not count: the answer is begun anew.
+        /// An item does not count, and is not to be shown any more: the answer is begun anew. It is in no later
+        /// snapshot, and deltas that are replayed for it are empty.
         ItemWithdrawn {
             /// Which.
             item_id: String,
@@ -92,14 +93,17 @@ kinds! {
             /// Tokens that it may have.
             context_window: u64,
         },
-        /// The model call is made again.
+        /// A model call failed and will be made again. What had come of its answer stays until the new one
+        /// begins; then each of its items is withdrawn.
         Retry {
-            /// Which try this is, the first being 1.
+            /// Which request of this model call it will be: the first was 1.
             attempt: u32,
-            /// How many there will be.
+            /// How many there will be at most, if they all fail like this.
             max_attempts: u32,
             /// Milliseconds until then.
             delay_ms: u64,
+            /// The same as a time, in milliseconds since the Unix epoch.
+            retry_at_ms: u64,
             /// Why.
             error: TurnError,
         },

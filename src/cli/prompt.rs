@@ -302,7 +302,7 @@ impl Run {
     /// The prompt has its answer: says what is to be said of it.
     fn answered(&mut self, answer: &Result<Answer, Failure>) {
         self.progress.clear(&mut self.page);
-        self.view.end(answer, &mut self.page);
+        self.view.end(answer, self.terminal, &mut self.page);
         let status = match answer {
             Ok(Answer::Prompt(outcome)) => self.outcome(outcome),
             // Nothing else answers a prompt.

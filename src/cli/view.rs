@@ -19,6 +19,9 @@ use crate::engine::{
 /// Characters of a tool call's line.
 const TOOL_LINE: usize = 72;
 
+/// What is said where the answer is begun anew after some of it was shown.
+const ANEW: &str = "the answer broke off and is begun anew: what came before this does not count";
+
 /// How a turn is shown.
 pub(super) enum View {
     Screen(Box<Screen>),
@@ -33,13 +36,19 @@ impl View {
             Self::Json(json) => json.output(output, page),
             Self::Pipe(pipe) => {
                 if let OutputBody::Event(event) = &output.body {
-                    pipe.event(event, page);
+                    pipe.event(event, terminal, page);
                     notice(event, terminal, page);
                 }
             }
             Self::Screen(screen) => {
                 if let OutputBody::Event(event) = &output.body {
                     screen.event(event, page);
+                    if let EventBody::ItemWithdrawn(item) = &event.body
+                        && screen.withdraw(*item)
+                    {
+                        screen.end_line(page);
+                        page.err(terminal.complaint(Complaint::Warning, ANEW, None));
+                    }
                     if is_notice(event) {
                         screen.end_line(page);
                         notice(event, terminal, page);
@@ -50,10 +59,10 @@ impl View {
     }
 
     /// Shows the answer to the prompt, or why there is none.
-    pub(super) fn end(&mut self, answer: &Result<Answer, Failure>, page: &mut Page) {
+    pub(super) fn end(&mut self, answer: &Result<Answer, Failure>, terminal: Terminal, page: &mut Page) {
         match self {
             Self::Json(json) => json.answer(answer, page),
-            Self::Pipe(pipe) => pipe.end(page),
+            Self::Pipe(pipe) => pipe.end(terminal, page),
             Self::Screen(screen) => screen.end(page),
         }
     }
@@ -75,11 +84,23 @@ impl View {
 }
 
 fn is_notice(event: &Event) -> bool {
-    matches!(&event.body, EventBody::ItemCompleted(item) if matches!(item.body, ItemBody::Notice { .. }))
+    match &event.body {
+        EventBody::ItemCompleted(item) => matches!(item.body, ItemBody::Notice { .. }),
+        EventBody::Retry { .. } => true,
+        _ => false,
+    }
 }
 
 /// Complains of what the server has to say.
 fn notice(event: &Event, terminal: Terminal, page: &mut Page) {
+    if let EventBody::Retry { attempt, max_attempts, delay_ms, failure, .. } = &event.body {
+        let text = format!(
+            "{}; trying again in {} s ({attempt} of {max_attempts})",
+            failure.message,
+            delay_ms.div_ceil(1_000)
+        );
+        page.err(terminal.complaint(Complaint::Warning, &text, None));
+    }
     if let EventBody::ItemCompleted(item) = &event.body
         && let ItemBody::Notice { severity, hint } = &item.body
     {
@@ -98,28 +119,72 @@ fn notice(event: &Event, terminal: Terminal, page: &mut Page) {
 pub(super) struct Pipe {
     /// The item that is being written.
     item: Option<ItemId>,
-    /// Items of text: the others are not the answer.
-    texts: Vec<ItemId>,
+    /// Items of text, with what was written of them: the others are not the answer.
+    texts: Vec<(ItemId, String)>,
+    /// What was written of items that do not count any more, as far as the new answer did not repeat it.
+    void: Option<Void>,
     /// Line feeds that end what was written; 2 where nothing was.
     feeds: usize,
     any: bool,
 }
 
+/// Text that a pipe cannot take back.
+struct Void {
+    text: String,
+    /// Bytes of it that the new answer has repeated.
+    repeated: usize,
+}
+
 impl Pipe {
-    fn event(&mut self, event: &Event, page: &mut Page) {
+    fn event(&mut self, event: &Event, terminal: Terminal, page: &mut Page) {
         match &event.body {
             EventBody::ItemStarted(item) if matches!(item.body, ItemBody::Text { .. }) => {
-                self.texts.push(item.id);
-                self.text(item.id, &item.text, page);
+                self.texts.push((item.id, String::new()));
+                self.text(item.id, &item.text, terminal, page);
             }
-            EventBody::Delta { item, field: Field::Text, text } if self.texts.contains(item) => {
-                self.text(*item, text, page);
+            EventBody::Delta { item, field: Field::Text, text } => self.text(*item, text, terminal, page),
+            EventBody::ItemWithdrawn(item) => {
+                if let Some((_, text)) = self.texts.iter_mut().find(|(known, _)| known == item) {
+                    let text = std::mem::take(text);
+                    let void = self.void.get_or_insert(Void { text: String::new(), repeated: 0 });
+                    void.text.push_str(&text);
+                }
             }
             _ => {}
         }
     }
 
-    fn text(&mut self, item: ItemId, text: &str, page: &mut Page) {
+    fn text(&mut self, item: ItemId, text: &str, terminal: Terminal, page: &mut Page) {
+        let Some((_, written)) = self.texts.iter_mut().rev().find(|(known, _)| *known == item) else {
+            return;
+        };
+        written.push_str(text);
+        let Some(void) = &mut self.void else { return self.write(item, text, page) };
+        // What stands there already need not be written again.
+        let rest = void.text.get(void.repeated..).unwrap_or_default();
+        if let Some(new) = text.strip_prefix(rest) {
+            self.void = None;
+            self.item = Some(item);
+            self.write(item, new, page);
+        } else if rest.starts_with(text) {
+            void.repeated += text.len();
+        } else {
+            let whole = format!("{}{text}", void.text.get(..void.repeated).unwrap_or_default());
+            self.void = None;
+            self.anew(terminal, page);
+            self.write(item, &whole, page);
+        }
+    }
+
+    /// Says that what stands above does not count.
+    fn anew(&mut self, terminal: Terminal, page: &mut Page) {
+        if self.any {
+            page.err(terminal.complaint(Complaint::Warning, ANEW, None));
+            self.item = None;
+        }
+    }
+
+    fn write(&mut self, item: ItemId, text: &str, page: &mut Page) {
         if text.is_empty() {
             return;
         }
@@ -133,7 +198,10 @@ impl Pipe {
         page.out(text);
     }
 
-    fn end(&mut self, page: &mut Page) {
+    fn end(&mut self, terminal: Terminal, page: &mut Page) {
+        if self.void.take().is_some_and(|void| !void.text.is_empty()) {
+            self.anew(terminal, page);
+        }
         if self.any && self.feeds == 0 {
             page.out("\n");
             self.feeds = 1;
@@ -204,6 +272,17 @@ impl Screen {
             }
             _ => {}
         }
+    }
+
+    /// Forgets an item. Says whether anything of it was shown, once for all that are withdrawn together.
+    fn withdraw(&mut self, item: ItemId) -> bool {
+        let shown = self.items.iter().any(|(known, section)| {
+            *known == item && matches!(section, Section::Text(_) | Section::Thinking(_))
+        });
+        if shown {
+            self.items.clear();
+        }
+        shown
     }
 
     /// Shows more of a text. Blank lines at its start say nothing.
@@ -339,6 +418,9 @@ pub(super) fn doing(event: &Event) -> Option<String> {
     match &event.body {
         EventBody::ItemStarted(item) | EventBody::ItemUpdated(item) => of_item(item),
         EventBody::ItemCompleted(item) if matches!(item.body, ItemBody::ToolCall(_)) => of_item(item),
+        EventBody::Retry { delay_ms, attempt, max_attempts, .. } => {
+            Some(format!("trying again in {} s ({attempt} of {max_attempts})", delay_ms.div_ceil(1_000)))
+        }
         EventBody::Stalled { since_ms, gives_up_in_ms, .. } => Some(format!(
             "nothing has come for {} s, giving up in {} s",
             since_ms / 1_000,

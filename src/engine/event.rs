@@ -42,19 +42,50 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum EventBody {
-    TurnStarted { turn: TurnId, request: Option<Arc<str>>, idempotency: Option<Arc<str>> },
+    TurnStarted {
+        turn: TurnId,
+        request: Option<Arc<str>>,
+        idempotency: Option<Arc<str>>,
+    },
     ItemStarted(Arc<Item>),
-    Delta { item: ItemId, field: Field, text: String },
+    Delta {
+        item: ItemId,
+        field: Field,
+        text: String,
+    },
     ItemUpdated(Arc<Item>),
     ItemCompleted(Arc<Item>),
     ItemWithdrawn(ItemId),
     QuestionAsked(Arc<Question>),
-    QuestionResolved { question: QuestionId, outcome: &'static str },
-    UsageChanged { usage: Usage, cost: Option<f64>, context_tokens: u64, context_window: u64 },
-    Stalled { since_ms: u64, waiting_for: &'static str, gives_up_in_ms: u64 },
+    QuestionResolved {
+        question: QuestionId,
+        outcome: &'static str,
+    },
+    UsageChanged {
+        usage: Usage,
+        cost: Option<f64>,
+        context_tokens: u64,
+        context_window: u64,
+    },
+    /// `attempt` counts requests of one model call from 1; `retry_at_ms` is since the Unix epoch.
+    Retry {
+        attempt: u32,
+        max_attempts: u32,
+        delay_ms: u64,
+        retry_at_ms: u64,
+        failure: Box<Failure>,
+    },
+    Stalled {
+        since_ms: u64,
+        waiting_for: &'static str,
+        gives_up_in_ms: u64,
+    },
     StateChanged(SessionState),
     SessionChanged(Box<SessionInfo>),
-    TurnEnded { turn: TurnId, end: TurnEnd },
+    TurnEnded {
+        turn: TurnId,
+        end: TurnEnd,
+    },
 }
 
 /// Which text of an item a delta grows.

@@ -102,6 +102,19 @@ pub enum ItemBody {
     Notice { severity: Severity, hint: Option<String> },
 }
 
+impl Item {
+    /// Takes its words away: they do not count any more.
+    pub fn forget(&mut self) {
+        self.text = String::new();
+        match &mut self.body {
+            ItemBody::ToolCall(call) => call.arguments = String::new(),
+            ItemBody::Text { signature, .. } => *signature = None,
+            ItemBody::Thinking { signature, redacted, .. } => (*signature, *redacted) = (None, None),
+            ItemBody::User { .. } | ItemBody::Notice { .. } => {}
+        }
+    }
+}
+
 /// A tool call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolCallItem {
@@ -148,12 +161,21 @@ pub struct Failure {
     pub hint: Option<String>,
     /// JSON Pointer of the field that is wrong, for `InvalidParams`.
     pub path: Option<String>,
-    /// A provider's HTTP status.
-    pub status: Option<u16>,
-    /// A provider's own code.
-    pub code: Option<String>,
+    /// What is known of the provider whose failure it is.
+    pub by: Option<Box<FailedBy>>,
     /// Milliseconds after which to try again.
     pub retry_after_ms: Option<u64>,
+}
+
+/// A provider that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedBy {
+    /// Its id.
+    pub provider: Option<Box<str>>,
+    /// Its HTTP status.
+    pub status: Option<u16>,
+    /// Its own code.
+    pub code: Option<Box<str>>,
 }
 
 /// The kind of a failure, to branch on.
@@ -180,8 +202,7 @@ impl Failure {
             message: message.into(),
             hint: hint.map(str::to_owned),
             path: None,
-            status: None,
-            code: None,
+            by: None,
             retry_after_ms: None,
         }
     }
@@ -276,8 +297,7 @@ impl From<Fault> for Failure {
             message: fault.message,
             hint: fault.hint,
             path: None,
-            status: fault.status,
-            code: fault.code,
+            by: Some(Box::new(FailedBy { provider: fault.provider, status: fault.status, code: fault.code })),
             retry_after_ms: fault.retry_after_ms,
         }
     }

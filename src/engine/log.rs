@@ -179,6 +179,12 @@ impl Log {
         self.record(&Record::item(item, text), durability);
     }
 
+    /// An item was taken back: what is in the file of its text does not count.
+    pub(super) fn withdrawn(&mut self, item: &Item) {
+        self.saved.remove(&item.id);
+        self.record(&Record::item(item, Text::Whole), Durability::Written);
+    }
+
     /// Resolves when all is on the disk and the file can be opened by others.
     pub(super) async fn settled(&mut self) {
         let Some(file) = self.file.take() else { return };

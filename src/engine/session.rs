@@ -350,10 +350,11 @@ impl Session {
         let content = if let Some(events) = missed {
             OpenedContent::Events(events)
         } else {
-            let all = self.transcript.items();
+            let all: Vec<_> =
+                self.transcript.items().iter().filter(|item| item.status != ItemStatus::Withdrawn).collect();
             let omitted = all.len() - limit.map_or(all.len(), |limit| limit.min(all.len()));
             OpenedContent::Snapshot {
-                items: all.get(omitted..).unwrap_or_default().to_vec(),
+                items: all.into_iter().skip(omitted).cloned().collect(),
                 omitted,
                 turn: self.turn.as_ref().map(|turn| turn.id),
                 questions: self.questions.values().map(|(question, _)| Arc::clone(question)).collect(),

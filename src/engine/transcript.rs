@@ -71,12 +71,13 @@ impl Transcript {
     }
 
     /// The conversation as a model is sent it: the items of one call become one assistant message, each tool
-    /// call is followed by its result, and what was withdrawn is left out.
+    /// call is followed by its result, and what was withdrawn or is not whole yet is left out.
     pub(super) fn messages(&self) -> Vec<Message> {
         let mut messages = Vec::new();
         let mut open: Option<OpenCall> = None;
         for item in &self.items {
-            if item.status == ItemStatus::Withdrawn {
+            // What is in progress now is what a request said that broke and is made again.
+            if matches!(item.status, ItemStatus::Withdrawn | ItemStatus::InProgress) {
                 continue;
             }
             let (origin, block) = match &item.body {
@@ -125,9 +126,7 @@ impl Transcript {
                         call_id: call.call_id.clone(),
                         name: call.name.clone(),
                         content: vec![Content::Text(match status {
-                            ItemStatus::Cancelled | ItemStatus::InProgress => {
-                                "Cancelled by the person.".into()
-                            }
+                            ItemStatus::Cancelled => "Cancelled by the person.".into(),
                             _ => item.text.as_str().into(),
                         })],
                         is_error: status != ItemStatus::Completed,

@@ -2,6 +2,10 @@
 //!
 //! A state machine that the session drives: [`Turn::step`] waits for whatever the state waits for and can be
 //! dropped at any moment without losing anything; `turn_step` applies what came. Nothing here waits itself.
+//! What happens when a call fails is in `turn/retry.rs`.
+
+pub(super) mod budget;
+mod retry;
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Prompt;
+use self::retry::{Tries, Wait};
 use super::event::{
     EventBody, Field, PermissionMode, PermissionOption, PermissionOptionKind, QuestionAnswer, QuestionBody,
 };
@@ -21,7 +25,8 @@ use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCal
 use super::session::{Asker, Session};
 use super::ticket::Ticket;
 use super::transcript::Transcript;
-use crate::models::{self, Call, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage};
+use super::{Authorised, Prompt};
+use crate::models::{self, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage};
 use crate::tools::{self, Audience, Effect, ToolContext, ToolKind, ToolOutcome};
 
 /// The system prompt where none was given.
@@ -46,15 +51,23 @@ pub(super) struct Turn {
     calls: u32,
     /// The model call whose items are the newest.
     call: u32,
+    /// Tokens in the context, as its last call counted them.
+    context_tokens: u64,
+    /// What the model call under way has cost so far.
+    tries: Tries,
+    /// What a request of it said before it broke: counts until the next one speaks.
+    broken: Vec<ItemId>,
 }
 
 enum State {
     /// The person's message is on its way to the disk.
     Storing(oneshot::Receiver<io::Result<()>>),
     /// The credential is looked up.
-    Resolving(BoxFuture<'static, Result<Call, Failure>>),
+    Resolving(BoxFuture<'static, Result<Authorised, Failure>>),
     /// The model answers.
     Calling(Box<Calling>),
+    /// The model call failed and is made again afterwards.
+    Waiting(Wait),
     /// Tools run or wait for permission.
     Working(JoinSet<(ItemId, ToolOutcome)>),
     /// Over; nothing more comes.
@@ -64,6 +77,10 @@ enum State {
 /// A model call under way.
 struct Calling {
     stream: DeltaStream,
+    /// The number of the call, for its items.
+    call: u32,
+    /// What it was authorised with, for people.
+    credential: String,
     /// The items of the answer's blocks.
     blocks: Vec<(u32, ItemId)>,
     origin: Origin,
@@ -72,6 +89,8 @@ struct Calling {
     /// The provider is not read because the client does not read.
     resting: bool,
     began: bool,
+    /// The last byte, and the last that said something.
+    alive_at: Instant,
     active_at: Instant,
     stall_told: bool,
 }
@@ -79,8 +98,9 @@ struct Calling {
 /// What a turn waited for has come.
 pub(super) enum Step {
     Stored(io::Result<()>),
-    Resolved(Result<Box<Call>, Failure>),
+    Resolved(Result<Box<Authorised>, Failure>),
     Delta(Option<Result<Delta, Fault>>),
+    Waited,
     Tool(ItemId, ToolOutcome),
 }
 
@@ -105,6 +125,9 @@ impl Turn {
             state: State::Storing(stored),
             calls: 0,
             call: 0,
+            context_tokens: 0,
+            tries: Tries::default(),
+            broken: Vec::new(),
         }
     }
 
@@ -121,6 +144,10 @@ impl Turn {
                 tokio::task::coop::consume_budget().await;
                 Step::Delta(calling.stream.next().await)
             }
+            State::Waiting(wait) => {
+                wait.await;
+                Step::Waited
+            }
             State::Working(running) => match running.join_next().await {
                 Some(Ok((item, outcome))) => Step::Tool(item, outcome),
                 // A tool's panic is caught inside its task, and nothing else ends one early.
@@ -135,23 +162,32 @@ impl Turn {
         let State::Calling(calling) = &mut self.state else { return };
         if calling.resting && !resting {
             calling.stream.as_mut().resume();
-            calling.active_at = Instant::now();
+            calling.alive_at = Instant::now();
+            calling.active_at = calling.alive_at;
         }
         calling.resting = resting;
     }
 
     /// Ends whatever runs: the connection to the provider is closed, tools are dropped.
     pub(super) fn stop(&mut self, model: Option<&crate::catalog::Model>) {
-        if let State::Calling(calling) = &self.state {
-            self.usage.add(&calling.usage);
-            // What a call costs that was cut off before its counts came is not known.
-            let counted = calling.usage != Usage::default();
+        if let State::Calling(calling) = std::mem::replace(&mut self.state, State::Stopped) {
+            self.account(&calling, model);
+        }
+        // Marks the token as used, so that whoever keeps it can forget it.
+        self.cancel.cancel();
+    }
+
+    /// Adds what a call used that did not come to its end. Says whether that is known.
+    fn account(&mut self, calling: &Calling, model: Option<&crate::catalog::Model>) -> bool {
+        let counted = calling.usage != Usage::default();
+        self.usage.add(&calling.usage);
+        // What a call costs that was cut off before its counts came is not known; one that never began costs
+        // nothing.
+        if counted || calling.began {
             let cost = model.filter(|_| counted).and_then(|model| cost_of(model, &calling.usage));
             self.cost = self.cost.zip(cost).map(|(sum, cost)| sum + cost);
         }
-        self.state = State::Stopped;
-        // Marks the token as used, so that whoever keeps it can forget it.
-        self.cancel.cancel();
+        counted
     }
 
     /// Whether tools run or wait for permission.
@@ -163,7 +199,11 @@ impl Turn {
     pub(super) fn live_items(&self) -> Vec<ItemId> {
         match &self.state {
             State::Calling(calling) => calling.blocks.iter().map(|(_, item)| *item).collect(),
-            _ => Vec::new(),
+            State::Storing(_)
+            | State::Resolving(_)
+            | State::Waiting(_)
+            | State::Working(_)
+            | State::Stopped => Vec::new(),
         }
     }
 
@@ -172,7 +212,11 @@ impl Turn {
         let items =
             transcript.items().iter().rev().take_while(|item| item.turn.is_none_or(|turn| turn == self.id));
         let mut texts: Vec<&str> = items
-            .filter(|item| item.call == self.call && matches!(item.body, ItemBody::Text { .. }))
+            .filter(|item| {
+                item.call == self.call
+                    && item.status != ItemStatus::Withdrawn
+                    && matches!(item.body, ItemBody::Text { .. })
+            })
             .map(|item| item.text.as_str())
             .collect();
         texts.reverse();
@@ -188,8 +232,9 @@ impl Session {
             Step::Resolved(Ok(call)) => self.call_model(*call),
             Step::Resolved(Err(failure)) => self.finish_turn(TurnEnd::Failed(failure)),
             Step::Delta(Some(Ok(delta))) => self.delta(delta),
-            Step::Delta(Some(Err(fault))) => self.finish_turn(TurnEnd::Failed(fault.into())),
+            Step::Delta(Some(Err(fault))) => self.faulted(fault),
             Step::Delta(None) => self.call_ended(),
+            Step::Waited => self.resolve(),
             Step::Tool(item, outcome) => self.tool_ended(item, &outcome),
         }
     }
@@ -200,18 +245,25 @@ impl Session {
         {
             self.notice(Severity::Warning, failure.message, failure.hint);
         }
-        self.resolve();
+        self.next_call();
     }
 
-    /// Looks up the credential for the next model call.
-    fn resolve(&mut self) {
-        let (Some(turn), Some(model)) = (&mut self.turn, &self.model) else { return };
+    /// Begins the next model call.
+    fn next_call(&mut self) {
+        let Some(turn) = &mut self.turn else { return };
         turn.calls += 1;
+        turn.tries = Tries::default();
         let limit = self.world.settings.limits.max_calls_per_turn;
         if turn.calls > limit {
             self.finish_turn(TurnEnd::Failed(Failure::too_many_calls(limit)));
             return;
         }
+        self.resolve();
+    }
+
+    /// Looks up the credential for a request of the model call, the first or a later one.
+    fn resolve(&mut self) {
+        let (Some(turn), Some(model)) = (&mut self.turn, &self.model) else { return };
         let world = Arc::clone(&self.world);
         let model = Arc::clone(model);
         let explicit = turn.prompt.api_key.clone();
@@ -232,9 +284,14 @@ impl Session {
             State::Resolving(Box::pin(async move { world.authorise(model, request, explicit).await }));
     }
 
-    fn call_model(&mut self, call: Call) {
+    fn call_model(&mut self, authorised: Authorised) {
+        let Authorised { call, credential } = authorised;
         let Some(turn) = &mut self.turn else { return };
-        turn.call = self.transcript.last_call() + 1;
+        let number = self.transcript.last_call() + 1;
+        if turn.broken.is_empty() {
+            turn.call = number;
+        }
+        turn.tries.requests += 1;
         let origin = Origin {
             provider: Arc::clone(&call.model.provider),
             wire: Arc::clone(&call.model.wire),
@@ -242,12 +299,15 @@ impl Session {
         };
         turn.state = State::Calling(Box::new(Calling {
             stream: self.world.backends.call(call),
+            call: number,
+            credential,
             blocks: Vec::new(),
             origin,
             usage: Usage::default(),
             stop: None,
             resting: false,
             began: false,
+            alive_at: Instant::now(),
             active_at: Instant::now(),
             stall_told: false,
         }));
@@ -255,10 +315,11 @@ impl Session {
 
     fn delta(&mut self, delta: Delta) {
         let Some(Turn { state: State::Calling(calling), .. }) = &mut self.turn else { return };
-        calling.active_at = Instant::now();
-        calling.stall_told = false;
-        if !matches!(delta, Delta::Alive) {
+        calling.alive_at = Instant::now();
+        if !matches!(delta, Delta::Alive | Delta::Warning(_)) {
             calling.began = true;
+            calling.active_at = calling.alive_at;
+            calling.stall_told = false;
         }
         match delta {
             Delta::Text { block, text } => {
@@ -300,13 +361,16 @@ impl Session {
 
     /// The item of an answer's block, begun where it is new.
     fn block(&mut self, block: u32, body: impl FnOnce(Origin) -> ItemBody) -> Option<ItemId> {
-        let Some(Turn { id: turn, call, state: State::Calling(calling), .. }) = &mut self.turn else {
-            return None;
-        };
+        let Some(Turn { state: State::Calling(calling), .. }) = &self.turn else { return None };
         // The newest block is the one that grows, nearly always.
         if let Some((_, item)) = calling.blocks.iter().rev().find(|(known, _)| *known == block) {
             return Some(*item);
         }
+        self.withdraw_broken();
+        let Some(Turn { id: turn, call, state: State::Calling(calling), .. }) = &mut self.turn else {
+            return None;
+        };
+        *call = calling.call;
         let item = self.transcript.push(Item {
             id: self.transcript.next_id(),
             turn: Some(*turn),
@@ -369,14 +433,9 @@ impl Session {
         let usage = calling.usage;
         let cost = self.model.as_ref().and_then(|model| cost_of(model, &usage));
         turn.cost = turn.cost.zip(cost).map(|(sum, cost)| sum + cost);
-        let total = (turn.usage, turn.cost);
-        let context_tokens = usage.input + usage.cache_read + usage.cache_write + usage.output;
-        self.out.event(EventBody::UsageChanged {
-            usage: total.0,
-            cost: total.1,
-            context_tokens,
-            context_window: self.model.as_ref().map_or(0, |model| model.context_window),
-        });
+        self.tell_usage(Some(&usage));
+        // An answer without a word stands in the place of what had come before it.
+        self.withdraw_broken();
         let mut calls = Vec::new();
         for (_, id) in calling.blocks {
             let tool_call = self.transcript.get(id).map(|item| matches!(item.body, ItemBody::ToolCall(_)));
@@ -401,6 +460,21 @@ impl Session {
             self.begin_tool(id);
         }
         self.go_on();
+    }
+
+    /// Tells what the turn has used, and how full the context is after a call that used `last`; what it was
+    /// before where that call broke.
+    fn tell_usage(&mut self, last: Option<&Usage>) {
+        let Some(turn) = &mut self.turn else { return };
+        if let Some(last) = last {
+            turn.context_tokens = last.input + last.cache_read + last.cache_write + last.output;
+        }
+        self.out.event(EventBody::UsageChanged {
+            usage: turn.usage,
+            cost: turn.cost,
+            context_tokens: turn.context_tokens,
+            context_window: self.model.as_ref().map_or(0, |model| model.context_window),
+        });
     }
 
     /// Starts a tool call, asks for permission, or refuses it.
@@ -532,25 +606,27 @@ impl Session {
         if items.any(|item| item.status == ItemStatus::InProgress) {
             return;
         }
-        self.resolve();
+        self.next_call();
     }
 
     /// Tells that nothing has come for a while, once per silence.
     pub(super) fn tell_stall(&mut self) {
         let timeouts = &self.world.settings.timeouts;
         let Some(Turn { state: State::Calling(calling), .. }) = &mut self.turn else { return };
-        let since_ms = u64::try_from(calling.active_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let since = |at: Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let since_ms = since(calling.active_at);
         if calling.resting || calling.stall_told || since_ms < timeouts.stall_notice_ms {
             return;
         }
         calling.stall_told = true;
-        let (waiting_for, limit) =
-            if calling.began { ("event", timeouts.idle_ms) } else { ("firstEvent", timeouts.first_event_ms) };
-        self.out.event(EventBody::Stalled {
-            since_ms,
-            waiting_for,
-            gives_up_in_ms: limit.saturating_sub(since_ms),
-        });
+        let (waiting_for, gives_up_in_ms) = if calling.began {
+            // Comments keep the connection alive, but not for ever.
+            let idle = timeouts.idle_ms.saturating_sub(since(calling.alive_at));
+            ("event", idle.min(timeouts.event_ms.saturating_sub(since_ms)))
+        } else {
+            ("firstEvent", timeouts.first_event_ms.saturating_sub(since_ms))
+        };
+        self.out.event(EventBody::Stalled { since_ms, waiting_for, gives_up_in_ms });
     }
 }
 

@@ -138,12 +138,8 @@ fn steps(call: &Call) -> Result<(Vec<Step>, u64), Fault> {
 
 fn unplayable(message: &str) -> Fault {
     Fault {
-        category: Category::InvalidRequest,
-        status: None,
-        code: None,
-        message: message.to_owned(),
         hint: Some("docs/demo.md describes demo scripts".to_owned()),
-        retry_after_ms: None,
+        ..Fault::new(Category::InvalidRequest, message)
     }
 }
 

@@ -47,18 +47,37 @@ pub enum Category {
     Other,
 }
 
+/// Whether a call that failed may be made again. The engine adds its own limits (`engine/turn/retry.rs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It would fail again, or cost what nobody asked for.
+    Never,
+    /// Once: it may have been bad luck.
+    Once,
+    /// After short waits: a server that is just starting listens within seconds or not at all.
+    Soon,
+    /// After growing waits.
+    Patiently,
+}
+
 /// One failure of a model call. Built by the functions of this module, so that the wording is in one place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
     /// To branch on.
     pub category: Category,
+    /// Whether the call may be made again.
+    pub again: Again,
+    /// The provider's id, once whoever made the call has said it: see [`named`](Self::named).
+    pub provider: Option<Box<str>>,
     /// HTTP status, where there was one.
     pub status: Option<u16>,
     /// The provider's own error code or type.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// What happened, to what: lower case, no period, no markup, no secret.
     pub message: String,
+    /// The provider's own words in `message`, cleaned; empty where it said nothing.
+    pub said: Box<str>,
     /// What to do about it.
     pub hint: Option<String>,
     /// The provider asked to wait this long, in milliseconds.
@@ -71,9 +90,12 @@ impl Fault {
     pub fn new(category: Category, message: impl Into<String>) -> Self {
         Self {
             category,
+            again: again(category),
+            provider: None,
             status: None,
             code: None,
             message: message.into(),
+            said: Box::default(),
             hint: hint(category).map(str::to_owned),
             retry_after_ms: None,
         }
@@ -83,75 +105,113 @@ impl Fault {
     #[must_use]
     pub fn without(mut self, secrets: &[&str]) -> Self {
         self.message = redact(&self.message, secrets);
-        self.code = self.code.map(|code| redact(&code, secrets));
+        self.said = redact(&self.said, secrets).into();
+        self.code = self.code.map(|code| redact(&code, secrets).into());
         self
     }
+
+    /// The same fault with the provider's id in place of the words that stand for it. Wires do not know whom
+    /// they speak with; whoever made the call does.
+    #[must_use]
+    pub fn named(mut self, provider: &str) -> Self {
+        let provider: String = clean(provider).chars().take(MAX_NAME).collect();
+        if let Some(rest) = self.message.strip_prefix(SUBJECT).filter(|_| !provider.is_empty()) {
+            self.message = format!("{provider}{rest}");
+        }
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// The same fault, which is made again in this way at most.
+    #[must_use]
+    pub fn again(self, again: Again) -> Self {
+        Self { again, ..self }
+    }
 }
+
+/// How messages call the provider until it is [named](Fault::named). They begin with it.
+const SUBJECT: &str = "the provider";
+/// Characters of a provider's id in a message.
+const MAX_NAME: usize = 80;
 
 /// The provider answered a request with an error status. `code` and `text` are its own words, empty where it
 /// said nothing.
 pub fn refused(status: u16, code: &str, text: &str) -> Fault {
     let (code, text) = (short_code(code), clean(text));
     let message = if text.is_empty() {
-        format!("the provider answered with status {status} and no explanation")
+        format!("{SUBJECT} answered with status {status} and no explanation")
     } else {
-        format!("the provider answered with status {status}: {text}")
+        format!("{SUBJECT} answered with status {status}: {text}")
     };
     let category = classify(Some(status), &code, &text);
+    let again = match (category, status) {
+        // What is not built in today will not be in a second.
+        (_, 501 | 505) => Again::Never,
+        (Category::Timeout, _) => Again::Patiently,
+        _ => again(category),
+    };
     let retry_after_ms = wait_in(&text);
-    Fault { status: Some(status), code: non_empty(code), retry_after_ms, ..Fault::new(category, message) }
+    Fault {
+        status: Some(status),
+        code: non_empty(code),
+        said: text.into(),
+        retry_after_ms,
+        again,
+        ..Fault::new(category, message)
+    }
 }
 
 /// The provider reported an error inside an answer that had begun. `status` where it named one.
 pub fn broken_off(status: Option<u16>, code: &str, text: &str) -> Fault {
     let (code, text) = (short_code(code), clean(text));
     let message = match (text.is_empty(), code.is_empty()) {
-        (false, _) => format!("the provider broke off its answer: {text}"),
-        (true, false) => format!("the provider broke off its answer: {code}"),
-        (true, true) => "the provider broke off its answer without saying why".to_owned(),
+        (false, _) => format!("{SUBJECT} broke off its answer: {text}"),
+        (true, false) => format!("{SUBJECT} broke off its answer: {code}"),
+        (true, true) => format!("{SUBJECT} broke off its answer without saying why"),
     };
     let category = classify(status, &code, &text);
-    Fault { status, code: non_empty(code), retry_after_ms: wait_in(&text), ..Fault::new(category, message) }
+    let again = match again(category) {
+        Again::Soon | Again::Patiently => Again::Once,
+        Again::Never if category == Category::Timeout => Again::Once,
+        again => again,
+    };
+    let retry_after_ms = wait_in(&text);
+    Fault {
+        status,
+        code: non_empty(code),
+        said: text.into(),
+        retry_after_ms,
+        again,
+        ..Fault::new(category, message)
+    }
+}
+
+/// An error answer without a word that stands for an overflow, as it does with one provider: see
+/// [`overflow::bodyless`].
+pub fn overflowed_silently(status: u16) -> Fault {
+    let message = format!("{SUBJECT} answered with status {status}, which means that the prompt is too long");
+    Fault { status: Some(status), ..Fault::new(Category::ContextOverflow, message) }
 }
 
 /// The body ended before the answer did.
 pub fn ended_early() -> Fault {
-    Fault::new(Category::Protocol, "the provider's answer ended early, without saying that it was complete")
+    let message = format!("{SUBJECT}'s answer ended early, without saying that it was complete");
+    Fault::new(Category::Protocol, message).again(Again::Once)
 }
 
 /// One event of an answer was larger than the limit, in bytes.
 pub fn event_too_large(limit: usize) -> Fault {
-    Fault::new(Category::TooLarge, format!("one event of the provider's answer is larger than {limit} bytes"))
+    Fault::new(Category::TooLarge, format!("{SUBJECT} sent an event of more than {limit} bytes"))
 }
 
 /// A part of an answer grew beyond the limit.
 pub fn answer_too_large(what: &str, limit: usize) -> Fault {
-    Fault::new(Category::TooLarge, format!("the provider's answer has more than {limit} {what}"))
-}
-
-/// Nothing came for `ms` milliseconds while waiting for `what`.
-pub fn timed_out(what: &str, ms: u64) -> Fault {
-    Fault::new(Category::Timeout, format!("no {what} came from the provider for {} s", ms.div_ceil(1000)))
-}
-
-/// The connection to `host` could not be made or broke. `detail` is the system's text.
-pub fn network(host: &str, detail: &str) -> Fault {
-    Fault::new(Category::Network, joined(&format!("the connection to {} failed", clean(host)), detail))
-}
-
-/// The handshake with `host` failed.
-pub fn tls(host: &str, detail: &str) -> Fault {
-    Fault::new(Category::Tls, joined(&format!("no secure connection to {}", clean(host)), detail))
-}
-
-/// The name of `host` did not resolve.
-pub fn dns(host: &str, detail: &str) -> Fault {
-    Fault::new(Category::Dns, joined(&format!("the host name {} did not resolve", clean(host)), detail))
+    Fault::new(Category::TooLarge, format!("{SUBJECT}'s answer has more than {limit} {what}"))
 }
 
 /// The answer is not what the wire speaks.
 pub fn protocol(detail: &str) -> Fault {
-    Fault::new(Category::Protocol, joined("the provider's answer was not understood", detail))
+    Fault::new(Category::Protocol, joined(&format!("{SUBJECT}'s answer was not understood"), detail))
 }
 
 /// No wire of this name is built in.
@@ -181,6 +241,25 @@ pub fn hint(category: Category) -> Option<&'static str> {
         Category::TooLarge => "ask for less in one answer",
         Category::Other => return None,
     })
+}
+
+/// Whether a failure of this kind may pass, where nothing more is known of it.
+fn again(category: Category) -> Again {
+    match category {
+        Category::RateLimit | Category::Overloaded | Category::Server | Category::Network => Again::Patiently,
+        Category::ContextOverflow
+        | Category::Authentication
+        | Category::Permission
+        | Category::NotFound
+        | Category::PaymentRequired
+        | Category::InvalidRequest
+        | Category::Timeout
+        | Category::Tls
+        | Category::Dns
+        | Category::Protocol
+        | Category::TooLarge
+        | Category::Other => Again::Never,
+    }
 }
 
 /// The category of what a provider says. `code` is its error code or type, `text` its message.
@@ -286,8 +365,8 @@ fn short_code(code: &str) -> String {
     if code.chars().count() > 100 { String::new() } else { code }
 }
 
-fn non_empty(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
+fn non_empty(text: String) -> Option<Box<str>> {
+    (!text.is_empty()).then(|| text.into())
 }
 
 fn joined(what: &str, detail: &str) -> String {

@@ -140,12 +140,24 @@ impl Loader<'_> {
                         ],
                     );
                 }
+                "retry" => {
+                    let retry = &mut settings.retry;
+                    layer.numbers(
+                        value,
+                        "retry",
+                        &mut [
+                            ("maxRequests", 1, 10, &mut retry.max_requests),
+                            ("baseDelayMs", 1, HOUR_MS, &mut retry.base_delay_ms),
+                            ("maxDelayMs", 0, 24 * HOUR_MS, &mut retry.max_delay_ms),
+                        ],
+                    );
+                }
                 // The key by which editors find the file's schema.
                 "$schema" => {}
                 _ => layer.unknown(
                     &entry,
                     "",
-                    &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts"],
+                    &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts", "retry"],
                 ),
             }
         }
@@ -289,11 +301,12 @@ mod tests {
 
     #[test]
     fn the_client_stands_above_the_file() {
-        let file = "{ // mine\n \"defaultModel\": \"groq/a\", \"proxy\": \"http://p:1\", \"timeouts\": {\"idleMs\": 500},\
+        let file = "{ // mine\n \"defaultModel\": \"groq/a\", \"proxy\": \"http://p:1\", \"timeouts\": {\"idleMs\": 500}, \"retry\": {\"maxRequests\": 2},\
                     \"extraCaFiles\": [\"~/ca.pem\", \"/x\"], \"limits\": {\"maxCallsPerTurn\": 3} }";
         let settings = check(file, Some("{\"defaultModel\": \"demo\", \"proxy\": null}"), &[]);
         let mut expected = Settings { default_model: Some("demo".into()), ..Settings::default() };
         expected.timeouts.idle_ms = 500;
+        expected.retry.max_requests = 2;
         expected.limits.max_calls_per_turn = 3;
         expected.extra_ca_files = vec!["/home/me/ca.pem".into(), "/x".into()];
         assert_eq!(settings, expected);

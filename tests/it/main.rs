@@ -15,6 +15,7 @@ mod flood;
 mod generated;
 mod independent;
 mod lifecycle;
+mod outage;
 mod process;
 mod provider;
 mod rules;

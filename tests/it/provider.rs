@@ -183,6 +183,8 @@ pub(crate) struct Provider {
 
 struct Script {
     replies: Mutex<VecDeque<Reply>>,
+    /// The answer to a request for which there is no other.
+    always: Mutex<Option<Reply>>,
     requests: Mutex<Vec<Request>>,
     arrived: watch::Sender<usize>,
     connections: AtomicUsize,
@@ -206,6 +208,7 @@ impl Provider {
         let (sender, arrived) = watch::channel(0);
         let script = Arc::new(Script {
             replies: Mutex::default(),
+            always: Mutex::default(),
             requests: Mutex::default(),
             arrived: sender,
             connections: AtomicUsize::new(0),
@@ -228,6 +231,11 @@ impl Provider {
     /// Queues the answer to the next request that has none. A request without one is answered 500.
     pub(crate) fn reply(&self, reply: Reply) {
         self.script.replies.lock().unwrap().push_back(reply);
+    }
+
+    /// The answer to every request that has none in the queue.
+    pub(crate) fn always(&self, reply: Reply) {
+        *self.script.always.lock().unwrap() = Some(reply);
     }
 
     /// How many connections clients have made.
@@ -331,6 +339,7 @@ async fn serve(mut socket: impl Socket, script: &Script) {
         };
         script.arrived.send_replace(count);
         let reply = script.replies.lock().unwrap().pop_front();
+        let reply = reply.or_else(|| script.always.lock().unwrap().clone());
         let reply = reply.unwrap_or_else(|| Reply::json(500, "{\"error\":\"no reply is scripted\"}"));
         if play(reply, &mut socket, &mut buffer).await == After::Close {
             break;

@@ -574,13 +574,15 @@ impl Setup {
         self
     }
 
-    /// A models.json with one provider, `lab`, whose only model `m` answers there. It is the default model.
+    /// A models.json with one provider, `lab`, whose only model `m` answers there. It is the default model, and
+    /// what fails is tried again nearly at once.
     pub(crate) fn upstream(self, upstream: &Upstream) -> Self {
         let models = json!({"providers": {"lab": {
             "baseUrl": upstream.provider.url(), "api": "openai-completions", "apiKey": KEY,
             "models": [{"id": "m", "cost": {"input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0}}],
         }}});
-        self.models_json(&models.to_string()).settings(r#"{"defaultModel": "lab/m"}"#)
+        self.models_json(&models.to_string())
+            .settings(r#"{"defaultModel": "lab/m", "retry": {"baseDelayMs": 4}}"#)
     }
 
     /// Speaks in header blocks instead of lines.

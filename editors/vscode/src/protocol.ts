@@ -377,7 +377,7 @@ export type EventBody =
       item: Item;
     }
   | {
-      /** An item does not count: the answer is begun anew. */
+      /** An item does not count, and is not to be shown any more: the answer is begun anew. It is in no later snapshot, and deltas that are replayed for it are empty. */
       type: "itemWithdrawn";
       /** Which. */
       itemId: string;
@@ -409,14 +409,16 @@ export type EventBody =
       contextWindow: number;
     }
   | {
-      /** The model call is made again. */
+      /** A model call failed and will be made again. What had come of its answer stays until the new one begins; then each of its items is withdrawn. */
       type: "retry";
-      /** Which try this is, the first being 1. */
+      /** Which request of this model call it will be: the first was 1. */
       attempt: number;
-      /** How many there will be. */
+      /** How many there will be at most, if they all fail like this. */
       maxAttempts: number;
       /** Milliseconds until then. */
       delayMs: number;
+      /** The same as a time, in milliseconds since the Unix epoch. */
+      retryAtMs: number;
       /** Why. */
       error: TurnError;
     }
@@ -1482,6 +1484,8 @@ export interface TurnError {
   message: string;
   /** What to do about it. */
   hint: string | null;
+  /** The id of the provider that failed; null where it was none. */
+  provider: string | null;
   /** The provider's HTTP status. */
   status: number | null;
   /** The provider's own code. */

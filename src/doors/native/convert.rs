@@ -57,6 +57,15 @@ fn event_body(session: &SessionId, body: &EventBody) -> wire::EventBody {
                 context_window: *context_window,
             }
         }
+        EventBody::Retry { attempt, max_attempts, delay_ms, retry_at_ms, failure } => {
+            wire::EventBody::Retry {
+                attempt: *attempt,
+                max_attempts: *max_attempts,
+                delay_ms: *delay_ms,
+                retry_at_ms: *retry_at_ms,
+                error: failed(failure),
+            }
+        }
         EventBody::Stalled { since_ms, waiting_for, gives_up_in_ms } => wire::EventBody::Stalled {
             since_ms: *since_ms,
             waiting_for: (*waiting_for).to_owned(),
@@ -253,15 +262,28 @@ pub fn stop_reason(end: &TurnEnd) -> wire::StopReason {
 
 /// Why a turn failed, where it did.
 pub fn turn_error(end: &TurnEnd) -> Option<wire::TurnError> {
-    let TurnEnd::Failed(failure) = end else { return None };
-    Some(wire::TurnError {
+    match end {
+        TurnEnd::Failed(failure) => Some(failed(failure)),
+        TurnEnd::EndTurn
+        | TurnEnd::MaxTokens
+        | TurnEnd::Refusal
+        | TurnEnd::Cancelled
+        | TurnEnd::Interrupted => None,
+    }
+}
+
+fn failed(failure: &Failure) -> wire::TurnError {
+    let by = failure.by.as_deref();
+    let text = |text: Option<&Box<str>>| text.map(ToString::to_string);
+    wire::TurnError {
         kind: error_kind(failure.kind),
         message: failure.message.clone(),
         hint: failure.hint.clone(),
-        status: failure.status,
-        code: failure.code.clone(),
+        provider: text(by.and_then(|by| by.provider.as_ref())),
+        status: by.and_then(|by| by.status),
+        code: text(by.and_then(|by| by.code.as_ref())),
         retry_after_ms: failure.retry_after_ms,
-    })
+    }
 }
 
 /// The answer to a prompt.

@@ -247,12 +247,12 @@ fn fault(written: WrittenFault) -> Fault {
         WrittenCategory::TooLarge => Category::TooLarge,
         WrittenCategory::Other => Category::Other,
     };
+    let message = written.message.unwrap_or_else(|| "the demo script failed as it was told".to_owned());
     Fault {
-        category,
         status: written.status,
-        code: written.code,
-        message: written.message.unwrap_or_else(|| "the demo script failed as it was told".to_owned()),
+        code: written.code.map(Into::into),
         hint: written.hint,
         retry_after_ms: written.retry_after_ms,
+        ..Fault::new(category, message)
     }
 }

@@ -14,16 +14,17 @@ use url::Url;
 use super::redact::Redactor;
 use super::retry_after;
 use crate::accounts::Credential;
+use crate::models::fault::Again;
 use crate::models::fault::clean::clean;
 use crate::models::frames::Frames;
 use crate::models::transport::{Transport, faults};
 use crate::models::wires::{self, Access, Auth, Decoder, HttpRequest, Wire};
-use crate::models::{Call, Fault, fault};
+use crate::models::{Call, Fault, fault, overflow};
 
 /// Bytes of an error answer that are read.
 const ERROR_LIMIT: usize = 64 << 10;
-/// How long they may take.
-const ERROR_TIME: Duration = Duration::from_secs(10);
+/// How long they may take: whoever waits is to be told of the error soon.
+const ERROR_TIME: Duration = Duration::from_secs(2);
 
 type Body = Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
@@ -195,10 +196,19 @@ async fn check(
     }
     let wait = retry_after::from_headers(response.headers(), call.system.clock.now_ms());
     if !status.is_success() {
+        // Some providers know better than their status whether it is worth it.
+        let in_vain = response.headers().get("x-should-retry").is_some_and(|value| value == "false");
         let body = redactor.bytes(start_of(response).await);
-        let mut fault = wire.fault(status.as_u16(), &body);
-        fault.status = fault.status.or(Some(status.as_u16()));
-        fault.retry_after_ms = fault.retry_after_ms.or(wait);
+        let status = status.as_u16();
+        if body.trim_ascii().is_empty() && overflow::bodyless(&call.model.provider, status) {
+            return Err(fault::overflowed_silently(status));
+        }
+        let mut fault = wire.fault(status, &body);
+        fault.status = fault.status.or(Some(status));
+        fault.retry_after_ms = fault.retry_after_ms.max(wait);
+        if in_vain {
+            fault.again = Again::Never;
+        }
         return Err(fault);
     }
     let content_type =

@@ -41,12 +41,21 @@ impl Redactor {
 
     /// Masks the secrets in every text of a fault.
     pub(super) fn fault(&self, fault: &mut Fault) {
-        for text in [Some(&mut fault.message), fault.code.as_mut(), fault.hint.as_mut()].into_iter().flatten()
-        {
-            for secret in self.secrets.iter() {
-                if text.contains(secret.expose_secret()) {
-                    *text = text.replace(secret.expose_secret(), MASK);
-                }
+        self.text(&mut fault.message);
+        if let Some(hint) = &mut fault.hint {
+            self.text(hint);
+        }
+        for short in [Some(&mut fault.said), fault.code.as_mut()].into_iter().flatten() {
+            let mut text = std::mem::take(short).into_string();
+            self.text(&mut text);
+            *short = text.into();
+        }
+    }
+
+    fn text(&self, text: &mut String) {
+        for secret in self.secrets.iter() {
+            if text.contains(secret.expose_secret()) {
+                *text = text.replace(secret.expose_secret(), MASK);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 
 use url::Url;
 
+use crate::models::fault::Again;
 use crate::models::fault::clean::clean;
 use crate::models::{Category, Fault};
 
@@ -114,6 +115,7 @@ pub(crate) fn no_first_event(url: &Url, ms: u64) -> Fault {
 /// The answer stopped.
 pub(crate) fn idle(url: &Url, ms: u64) -> Fault {
     timeout(format!("no byte from {} for {ms} ms in the middle of the answer", authority(url)), "idleMs")
+        .again(Again::Once)
 }
 
 /// Comments, but no event.
@@ -145,9 +147,9 @@ pub(crate) fn of_request(error: &reqwest::Error, url: &Url, proxy: Option<&Url>,
         return hinted(
             Category::Dns,
             format!(
-                "the host name {} does not resolve{}",
+                "no connection to {host}{via}: the host name {} does not resolve ({})",
                 name.unwrap_or_default(),
-                if proxy.is_some() { " (the proxy)" } else { "" }
+                chain.last().map_or("unknown cause", String::as_str)
             ),
             "check the network connection and baseUrl in models.json; behind a proxy set HTTPS_PROXY",
         );
@@ -157,7 +159,8 @@ pub(crate) fn of_request(error: &reqwest::Error, url: &Url, proxy: Option<&Url>,
             Category::Timeout,
             format!("no connection to {host}{via} within {connect_ms} ms"),
             "check the network connection; behind a proxy set HTTPS_PROXY",
-        );
+        )
+        .again(Again::Once);
     }
     if proxy.is_some()
         && error.is_connect()
@@ -169,7 +172,8 @@ pub(crate) fn of_request(error: &reqwest::Error, url: &Url, proxy: Option<&Url>,
             Category::Network,
             format!("the proxy refused to connect to {host}{via}: it wants a user name and password"),
             "put them into the proxy's url: http://user:password@host:port",
-        );
+        )
+        .again(Again::Never);
     }
     match io_cause(error).map(std::io::Error::kind) {
         Some(std::io::ErrorKind::ConnectionRefused) => hinted(
@@ -179,7 +183,8 @@ pub(crate) fn of_request(error: &reqwest::Error, url: &Url, proxy: Option<&Url>,
                 None => format!("connection refused by {host}"),
             },
             "check that the server runs and that host and port are right",
-        ),
+        )
+        .again(Again::Soon),
         _ if error.is_connect() => fault(
             Category::Network,
             format!("no connection to {host}{via}: {}", chain.last().map_or("unknown cause", String::as_str)),

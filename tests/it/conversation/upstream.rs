@@ -126,7 +126,7 @@ fn failures() -> Vec<(Reply, &'static str, Option<u16>)> {
         (error(402, "pay first"), "paymentRequired", Some(402)),
         (error(403, "not yours"), "permissionDenied", Some(403)),
         (error(404, "no such model"), "notFound", Some(404)),
-        (error(429, "slow down").header("retry-after", "7"), "rateLimited", Some(429)),
+        (error(429, "slow down").header("retry-after", "700"), "rateLimited", Some(429)),
         (error(500, "oops"), "providerFailed", Some(500)),
         (error(503, "busy"), "overloaded", Some(503)),
         (Reply::raw("garbage\r\n\r\n"), "network", None),
@@ -140,7 +140,7 @@ fn failures() -> Vec<(Reply, &'static str, Option<u16>)> {
 fn a_failure_is_told_with_its_kind_and_what_to_do() {
     for (reply, kind, status) in failures() {
         let upstream = Upstream::start();
-        upstream.provider.reply(reply);
+        upstream.provider.always(reply);
         let mut server = TestServer::new().upstream(&upstream).start();
         let result = server.prompted(&super::text("hi"));
         assert_eq!(result.stop_reason, StopReason::Error, "{kind}");
@@ -149,7 +149,7 @@ fn a_failure_is_told_with_its_kind_and_what_to_do() {
         assert!(error.hint.is_some(), "{error:?}");
         assert!(!error.message.contains(KEY));
         if kind == "rateLimited" {
-            assert_eq!(error.retry_after_ms, Some(7_000));
+            assert_eq!(error.retry_after_ms, Some(700_000));
         }
         // The session can be used again.
         upstream.provider.reply(answer(&["fine"]));

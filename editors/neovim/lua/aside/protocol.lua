@@ -242,7 +242,7 @@
 ---@field type "itemCompleted"
 ---@field item aside.Item All of it.
 
---- An item does not count: the answer is begun anew.
+--- An item does not count, and is not to be shown any more: the answer is begun anew. It is in no later snapshot, and deltas that are replayed for it are empty.
 ---@class aside.Event.itemWithdrawn: aside.Event
 ---@field type "itemWithdrawn"
 ---@field itemId string Which.
@@ -266,12 +266,13 @@
 ---@field contextTokens integer Tokens in the context now.
 ---@field contextWindow integer Tokens that it may have.
 
---- The model call is made again.
+--- A model call failed and will be made again. What had come of its answer stays until the new one begins; then each of its items is withdrawn.
 ---@class aside.Event.retry: aside.Event
 ---@field type "retry"
----@field attempt integer Which try this is, the first being 1.
----@field maxAttempts integer How many there will be.
+---@field attempt integer Which request of this model call it will be: the first was 1.
+---@field maxAttempts integer How many there will be at most, if they all fail like this.
 ---@field delayMs integer Milliseconds until then.
+---@field retryAtMs integer The same as a time, in milliseconds since the Unix epoch.
 ---@field error aside.TurnError Why.
 
 --- Nothing has come from the provider for a while.
@@ -957,6 +958,7 @@
 ---@field kind aside.ErrorKind To branch on.
 ---@field message string What happened, to what.
 ---@field hint? string What to do about it.
+---@field provider? string The id of the provider that failed; null where it was none.
 ---@field status? integer The provider's HTTP status.
 ---@field code? string The provider's own code.
 ---@field retryAfterMs? integer The provider asked to wait this long, in milliseconds.
