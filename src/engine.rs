@@ -108,7 +108,7 @@ impl World {
     ) -> Self {
         let (settings, diagnostics) = Settings::load(&system, settings);
         Self {
-            catalog: Arc::new(Catalog::new(system.clone())),
+            catalog: Arc::new(Catalog::new(system.clone(), crate::models::is_known_wire)),
             accounts: Arc::new(Accounts::new(system.clone())),
             settings: Arc::new(settings),
             store,

@@ -72,6 +72,8 @@ fn model() -> Model {
         context_window: 1,
         max_output: 1,
         headers: Vec::new(),
+        session_headers: Vec::new(),
+        without_headers: Vec::new(),
         auth_header: false,
         compat: std::sync::Arc::default(),
     }

@@ -151,6 +151,14 @@ fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest) -> Result<Header
         }
         .map_err(bad_key)?;
     }
+    // What cannot stand in a header is left out rather than failing the call.
+    let session: String = call.request.session.chars().filter(char::is_ascii_graphic).take(256).collect();
+    for name in call.model.session_headers.iter().filter(|_| !session.is_empty()) {
+        insert(&mut headers, name, &session, Shown::Yes)?;
+    }
+    for name in &call.model.without_headers {
+        headers.remove(&**name);
+    }
     for (name, value) in &call.headers {
         insert(&mut headers, name, value.expose_secret(), Shown::No)?;
     }

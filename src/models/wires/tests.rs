@@ -24,6 +24,8 @@ pub(crate) fn model(provider: &str, base_url: &str) -> Model {
         context_window: 100_000,
         max_output: 10_000,
         headers: Vec::new(),
+        session_headers: Vec::new(),
+        without_headers: Vec::new(),
         auth_header: false,
         compat: std::sync::Arc::default(),
     }
