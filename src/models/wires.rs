@@ -16,7 +16,11 @@ macro_rules! wires {
     };
 }
 
-wires! { openai_completions }
+wires! { openai_completions openai_responses }
+
+mod error_body;
+mod lax;
+mod openai;
 
 /// The wire named `id`, as in [`Model::wire`].
 pub fn wire(id: &str) -> Option<&'static dyn Wire> {
@@ -99,6 +103,10 @@ pub trait Decoder: Send {
     fn push(&mut self, frame: &Frame, out: &mut Vec<Delta>) -> Result<(), Fault>;
     /// The body has ended. A fault where the answer had not.
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), Fault>;
+    /// Whether nothing can follow what was pushed, so that the end of the body need not be waited for.
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

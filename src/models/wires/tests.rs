@@ -54,6 +54,26 @@ pub(crate) fn decode(wire: &dyn Wire, model: &Model, frames: &[Frame]) -> (Vec<D
     (out, fault)
 }
 
+/// The schema with misspelt fields forbidden, as typed dictionaries leave every object open.
+pub(crate) fn closed(mut schema: serde_json::Value) -> serde_json::Value {
+    use serde_json::{Value, json};
+    match &mut schema {
+        Value::Object(map) => {
+            let is_open =
+                map.get("type") == Some(&json!("object")) && !map.contains_key("additionalProperties");
+            if is_open && map.contains_key("properties") {
+                map.insert("additionalProperties".to_owned(), false.into());
+            }
+            for value in map.values_mut() {
+                *value = closed(value.take());
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| *value = closed(value.take())),
+        _ => {}
+    }
+    schema
+}
+
 #[test]
 fn wires_are_found_by_their_name() {
     for known in WIRES {
@@ -91,6 +111,11 @@ mod fuzz {
     #[test]
     fn answers_hold() {
         replay("completions", checks::completions);
+    }
+
+    #[test]
+    fn answers_of_the_responses_api_hold() {
+        replay("responses", checks::responses);
     }
 
     #[test]
