@@ -66,7 +66,10 @@ impl Future for Opening {
 
 /// Prepares the call; nothing happens until it is polled.
 pub(super) fn open(transport: Arc<Transport>, call: Call) -> Opening {
-    let url = Url::parse(&call.model.base_url).ok();
+    let url = match wires::wire(&call.model.wire) {
+        Some(wire) => Url::parse(&wire.base_url(&call.request, &call.model)).ok(),
+        None => None,
+    };
     Opening { url, future: Box::pin(run(transport, call)) }
 }
 
@@ -81,6 +84,7 @@ async fn run(transport: Arc<Transport>, call: Call) -> Result<Opened, Fault> {
 
 async fn attempt(transport: Arc<Transport>, call: Call, redactor: Redactor) -> Result<Opened, Fault> {
     let wire = wires::wire(&call.model.wire).ok_or_else(|| fault::unknown_wire(&call.model.wire))?;
+    wire.check(&call.request, &call.model)?;
     let request = wire.encode(&call.request, &call.model, access(wire, &call.credential));
     let url = parse_url(&request.url)?;
     let headers = headers(wire, &call, &request)?;

@@ -1,4 +1,5 @@
-//! OpenAI's Responses API, as OpenAI and other servers speak it. Azure's and ChatGPT's are variations of it.
+//! OpenAI's Responses API, as OpenAI and other servers speak it. Azure's and that of subscriptions are variations
+//! of it.
 //!
 //! `compat.rs` knows how servers differ, `body.rs` and `input.rs` make requests, `stream.rs` reads answers with
 //! the types of `event.rs`. It must never hold a key (the transport adds it), nor rely on anything being stored
@@ -77,4 +78,4 @@ fn headers(request: &Request, model: &Model) -> Vec<(&'static str, String)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

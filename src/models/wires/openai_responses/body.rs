@@ -2,6 +2,7 @@
 //! caches hit.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::compat::Compat;
 use super::input::{self, Item};
@@ -21,7 +22,7 @@ const INSTRUCTIONS: &str = "You are a helpful assistant.";
 pub(in crate::models::wires) enum Dialect {
     OpenAi,
     Azure,
-    /// ChatGPT's.
+    /// That of subscriptions.
     Codex,
 }
 
@@ -72,9 +73,8 @@ struct Tool<'a> {
     name: &'a str,
     description: &'a str,
     parameters: Schema<'a>,
-    /// The outer `None` leaves the field out, the inner one is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    strict: Option<Option<bool>>,
+    strict: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -163,16 +163,16 @@ fn caching(cache: CacheRetention, compat: &Compat<'_>) -> (Option<&'static str>,
 
 fn tools<'a>(request: &'a Request, compat: &Compat<'_>, dialect: Dialect) -> Vec<Tool<'a>> {
     let strict = match dialect {
-        Dialect::Codex => Some(None),
+        Dialect::Codex => Some(Value::Null),
         // Left out it would mean yes.
-        Dialect::OpenAi | Dialect::Azure => compat.strict.then_some(Some(false)),
+        Dialect::OpenAi | Dialect::Azure => compat.strict.then_some(Value::Bool(false)),
     };
     let tool = |spec: &'a crate::models::ToolSpec| Tool {
         r#type: "function",
         name: &spec.name,
         description: &spec.description,
         parameters: Schema(&spec.parameters),
-        strict,
+        strict: strict.clone(),
     };
     request.tools.iter().map(tool).collect()
 }

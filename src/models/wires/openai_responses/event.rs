@@ -175,7 +175,7 @@ impl<'a> Response<'a> {
     /// Token counts, where there are any.
     pub(super) fn usage(&self) -> Option<Usage> {
         let counts: Option<Counts> = serde_json::from_str(self.usage?.get()).ok();
-        counts.map(|counts| counts.usage())
+        counts.map(Counts::usage)
     }
 }
 

@@ -31,6 +31,7 @@ impl Kind {
 }
 
 /// One item.
+#[expect(clippy::struct_excessive_bools, reason = "each remembers another thing that happened")]
 pub(super) struct Slot {
     kind: Kind,
     block: u32,
@@ -134,7 +135,7 @@ impl Slot {
         }
         self.added = true;
         if self.kind == Kind::Call && !self.call.told {
-            self.call.id = call_id.to_owned();
+            call_id.clone_into(&mut self.call.id);
             if !item.name.0.is_empty() {
                 self.tell(&item.name.0, seed, out);
             }

@@ -24,6 +24,7 @@ const MAX_ERROR: usize = 1 << 20;
 const MAX_WARNINGS: u32 = 10;
 
 /// The decoder of this wire.
+#[expect(clippy::struct_excessive_bools, reason = "each remembers another thing that happened")]
 pub(super) struct Stream {
     prices: Prices,
     slots: Vec<Slot>,
@@ -181,31 +182,45 @@ impl Stream {
         self.slots.get_mut(at)
     }
 
-    fn open_or_new(&mut self, kind: Kind, index: Option<u64>, id: &str) -> Result<&mut Slot, Fault> {
-        match self.find(kind, index, id) {
-            Some(at) => self.slots.get_mut(at).ok_or_else(fault::ended_early),
-            None => self.new_slot(kind, index, id),
-        }
+    fn open_or_new(&mut self, kind: Kind, event: &Event<'_>) -> Result<Option<&mut Slot>, Fault> {
+        let (index, id) = (event.output_index.0, &*event.item_id.0);
+        let at = self.or_new(self.find(kind, index, id), kind, index, id)?;
+        Ok(self.slots.get_mut(at))
     }
 
-    fn new_slot(&mut self, kind: Kind, index: Option<u64>, id: &str) -> Result<&mut Slot, Fault> {
-        if self.slots.len() >= MAX_ITEMS {
+    /// The slot that is known, else a new one.
+    fn or_new(
+        &mut self,
+        known: Option<usize>,
+        kind: Kind,
+        index: Option<u64>,
+        id: &str,
+    ) -> Result<usize, Fault> {
+        if let Some(at) = known {
+            return Ok(at);
+        }
+        let at = self.slots.len();
+        if at >= MAX_ITEMS {
             return Err(fault::answer_too_large("items", MAX_ITEMS));
         }
-        let block = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        Ok(self.slots.push_mut(Slot::new(kind, block, index, id)))
+        let block = u32::try_from(at).unwrap_or(u32::MAX);
+        self.slots.push(Slot::new(kind, block, index, id));
+        Ok(at)
     }
 
     fn text(&mut self, event: &Event<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
-        if !event.delta.0.is_empty() {
-            self.open_or_new(Kind::Text, event.output_index.0, &event.item_id.0)?.say(&event.delta.0, out);
+        if !event.delta.0.is_empty()
+            && let Some(slot) = self.open_or_new(Kind::Text, event)?
+        {
+            slot.say(&event.delta.0, out);
         }
         Ok(())
     }
 
     fn think(&mut self, event: &Event<'_>, part: Option<u64>, out: &mut Vec<Delta>) -> Result<(), Fault> {
-        if !event.delta.0.is_empty() {
-            let slot = self.open_or_new(Kind::Thinking, event.output_index.0, &event.item_id.0)?;
+        if !event.delta.0.is_empty()
+            && let Some(slot) = self.open_or_new(Kind::Thinking, event)?
+        {
             slot.new_part(part);
             slot.say(&event.delta.0, out);
         }
@@ -217,7 +232,9 @@ impl Stream {
         if self.kept > MAX_KEPT {
             return Err(fault::answer_too_large("bytes of arguments", MAX_KEPT));
         }
-        self.open_or_new(Kind::Call, event.output_index.0, &event.item_id.0)?.add_arguments(&event.delta.0, out);
+        if let Some(slot) = self.open_or_new(Kind::Call, event)? {
+            slot.add_arguments(&event.delta.0, out);
+        }
         Ok(())
     }
 
@@ -230,13 +247,7 @@ impl Stream {
         let known = self.find(kind, index, &item.id.0).filter(|at| {
             self.slots.get(*at).is_some_and(|slot| !slot.is_added() || (index.is_some() && slot.id() == item.id.0))
         });
-        let at = match known {
-            Some(at) => at,
-            None => {
-                self.new_slot(kind, index, &item.id.0)?;
-                self.slots.len() - 1
-            }
-        };
+        let at = self.or_new(known, kind, index, &item.id.0)?;
         self.begin(at, &item, out);
         let Some(slot) = self.slots.get_mut(at) else { return Ok(()) };
         if kind == Kind::Call && slot.has_no_arguments() {
@@ -265,13 +276,8 @@ impl Stream {
     fn item_done(&mut self, raw: &RawValue, index: Option<u64>, out: &mut Vec<Delta>) -> Result<(), Fault> {
         let Some(item) = Item::of(raw) else { return Ok(()) };
         let Some(kind) = Kind::of(&item.r#type.0) else { return Ok(()) };
-        let at = match self.find(kind, index, &item.id.0) {
-            Some(at) => at,
-            None => {
-                self.new_slot(kind, index, &item.id.0)?;
-                self.slots.len() - 1
-            }
-        };
+        let known = self.find(kind, index, &item.id.0);
+        let at = self.or_new(known, kind, index, &item.id.0)?;
         self.begin(at, &item, out);
         let Some(slot) = self.slots.get_mut(at) else { return Ok(()) };
         match kind {

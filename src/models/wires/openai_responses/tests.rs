@@ -1,6 +1,6 @@
 //! Answers: our own fixtures in every cut, and the recordings of real servers where there are any.
 
-mod encode;
+pub(crate) mod encode;
 mod recordings;
 mod round_trip;
 
