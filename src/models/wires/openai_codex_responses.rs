@@ -97,6 +97,7 @@ fn used_up(fault: Fault, body: &[u8]) -> Fault {
         retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)),
         message: format!("the ChatGPT usage limit{of_plan} is reached{again}"),
         code: fault.code,
+        said: fault.said,
         ..Fault::new(Category::PaymentRequired, "")
     }
 }

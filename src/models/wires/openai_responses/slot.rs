@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::event::{Item, PART_BREAK, whole};
+use crate::models::fault::Again;
 use crate::models::handoff::fnv_more;
 use crate::models::{Delta, Fault, fault, json};
 
@@ -227,7 +228,8 @@ impl Slot {
             return Ok(());
         }
         // What was passed on cannot be taken back, and a tool must not run with what the model did not mean.
-        Err(fault::protocol("the arguments of a tool call end otherwise than they were streamed"))
+        let what = "the arguments of a tool call end otherwise than they were streamed";
+        Err(fault::protocol(what).again(Again::Once))
     }
 
     /// Says whether the message is a refusal.
