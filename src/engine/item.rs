@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::models::{Content, Fault, Origin};
+use crate::models::{Category, Content, Fault, Origin};
 
 macro_rules! numbered {
     ($($(#[$meta:meta])* $name:ident($prefix:literal);)+) => {$(
@@ -192,7 +192,36 @@ pub enum FailureKind {
     TooLarge,
     TooManyCalls,
     /// A provider's, by its category.
-    Provider(crate::models::Category),
+    Provider(Category),
+}
+
+impl FailureKind {
+    /// Its name, in the file and on every wire. A name that was written once is never given to another kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidParams => "invalidParams",
+            Self::Internal => "internal",
+            Self::AuthRequired | Self::Provider(Category::Authentication) => "authRequired",
+            Self::Overloaded | Self::Provider(Category::Overloaded) => "overloaded",
+            Self::NotFound | Self::Provider(Category::NotFound) => "notFound",
+            Self::Busy => "busy",
+            Self::Storage => "storage",
+            Self::Cancelled => "cancelled",
+            Self::TooLarge | Self::Provider(Category::TooLarge) => "tooLarge",
+            Self::TooManyCalls => "tooManyCalls",
+            Self::Provider(Category::ContextOverflow) => "contextOverflow",
+            Self::Provider(Category::Permission) => "permissionDenied",
+            Self::Provider(Category::PaymentRequired) => "paymentRequired",
+            Self::Provider(Category::RateLimit) => "rateLimited",
+            Self::Provider(Category::InvalidRequest) => "providerRejected",
+            Self::Provider(Category::Server | Category::Other) => "providerFailed",
+            Self::Provider(Category::Timeout) => "timeout",
+            Self::Provider(Category::Network) => "network",
+            Self::Provider(Category::Tls) => "tls",
+            Self::Provider(Category::Dns) => "dns",
+            Self::Provider(Category::Protocol) => "protocol",
+        }
+    }
 }
 
 impl Failure {

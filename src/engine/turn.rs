@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -26,7 +27,8 @@ use super::session::{Asker, Session};
 use super::ticket::Ticket;
 use super::transcript::Transcript;
 use super::{Authorised, Prompt};
-use crate::models::{self, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage};
+use crate::accounts::Credential;
+use crate::models::{self, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage, fault, overflow};
 use crate::tools::{self, Audience, Effect, ToolContext, ToolKind, ToolOutcome};
 
 /// The system prompt where none was given.
@@ -68,6 +70,8 @@ enum State {
     Calling(Box<Calling>),
     /// The model call failed and is made again afterwards.
     Waiting(Wait),
+    /// The key was refused: whether there is another now.
+    Renewing(BoxFuture<'static, bool>, Box<Fault>),
     /// Tools run or wait for permission.
     Working(JoinSet<(ItemId, ToolOutcome)>),
     /// Over; nothing more comes.
@@ -79,8 +83,8 @@ struct Calling {
     stream: DeltaStream,
     /// The number of the call, for its items.
     call: u32,
-    /// What it was authorised with, for people.
-    credential: String,
+    /// What it was authorised with.
+    sent: Sent,
     /// The items of the answer's blocks.
     blocks: Vec<(u32, ItemId)>,
     origin: Origin,
@@ -95,12 +99,22 @@ struct Calling {
     stall_told: bool,
 }
 
+/// What a call was authorised with.
+struct Sent {
+    /// Where the credential came from, for people.
+    name: String,
+    model: Arc<crate::catalog::Model>,
+    credential: Credential,
+    headers: Vec<(String, SecretString)>,
+}
+
 /// What a turn waited for has come.
 pub(super) enum Step {
     Stored(io::Result<()>),
     Resolved(Result<Box<Authorised>, Failure>),
     Delta(Option<Result<Delta, Fault>>),
     Waited,
+    Renewed(bool),
     Tool(ItemId, ToolOutcome),
 }
 
@@ -148,6 +162,7 @@ impl Turn {
                 wait.await;
                 Step::Waited
             }
+            State::Renewing(renewing, _) => Step::Renewed(renewing.await),
             State::Working(running) => match running.join_next().await {
                 Some(Ok((item, outcome))) => Step::Tool(item, outcome),
                 // A tool's panic is caught inside its task, and nothing else ends one early.
@@ -202,6 +217,7 @@ impl Turn {
             State::Storing(_)
             | State::Resolving(_)
             | State::Waiting(_)
+            | State::Renewing(..)
             | State::Working(_)
             | State::Stopped => Vec::new(),
         }
@@ -235,6 +251,7 @@ impl Session {
             Step::Delta(Some(Err(fault))) => self.faulted(fault),
             Step::Delta(None) => self.call_ended(),
             Step::Waited => self.resolve(),
+            Step::Renewed(renewed) => self.renewed(renewed),
             Step::Tool(item, outcome) => self.tool_ended(item, &outcome),
         }
     }
@@ -286,6 +303,12 @@ impl Session {
 
     fn call_model(&mut self, authorised: Authorised) {
         let Authorised { call, credential } = authorised;
+        let sent = Sent {
+            name: credential,
+            model: Arc::clone(&call.model),
+            credential: call.credential.clone(),
+            headers: call.headers.clone(),
+        };
         let Some(turn) = &mut self.turn else { return };
         let number = self.transcript.last_call() + 1;
         if turn.broken.is_empty() {
@@ -300,7 +323,7 @@ impl Session {
         turn.state = State::Calling(Box::new(Calling {
             stream: self.world.backends.call(call),
             call: number,
-            credential,
+            sent,
             blocks: Vec::new(),
             origin,
             usage: Usage::default(),
@@ -444,6 +467,12 @@ impl Session {
                 Some(false) => self.complete_item(id, ItemStatus::Completed),
                 None => {}
             }
+        }
+        let window = self.model.as_ref().map_or(0, |model| model.context_window);
+        if calls.is_empty() && overflow::silent(calling.stop, &usage, window) {
+            let fault = fault::cut_off(overflow::prompt_tokens(&usage), window);
+            self.finish_turn(TurnEnd::Failed(fault.named(&calling.origin.provider).into()));
+            return;
         }
         if calls.is_empty() {
             self.finish_turn(match calling.stop {

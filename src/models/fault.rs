@@ -193,6 +193,26 @@ pub fn overflowed_silently(status: u16) -> Fault {
     Fault { status: Some(status), ..Fault::new(Category::ContextOverflow, message) }
 }
 
+/// An answer was made of less than was sent, by its own counts, in tokens.
+pub fn cut_off(prompt: u64, context_window: u64) -> Fault {
+    let message = if prompt > context_window {
+        format!(
+            "{SUBJECT} cannot have read all of the prompt: it has {prompt} tokens, and the model's context {context_window}"
+        )
+    } else {
+        format!(
+            "{SUBJECT} had no room for an answer: the prompt has {prompt} tokens, and the model's context {context_window}"
+        )
+    };
+    Fault {
+        hint: Some(
+            "compact the conversation or choose a model with a larger context; if this model's is larger, set its contextWindow in models.json"
+                .to_owned(),
+        ),
+        ..Fault::new(Category::ContextOverflow, message)
+    }
+}
+
 /// The body ended before the answer did.
 pub fn ended_early() -> Fault {
     let message = format!("{SUBJECT}'s answer ended early, without saying that it was complete");

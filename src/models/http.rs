@@ -1,12 +1,13 @@
 //! Drives the wires over HTTP: encode, authorise, send, cut into frames, decode.
 //!
 //! No task and no lock per delta: one chunk of the socket is decoded whole into a queue, which is emptied
-//! before the socket is asked again. It must never retry, follow a redirect or show a key. Next:
+//! before the socket is asked again. It must never make a failed call again, follow a redirect or show a key. Next:
 //! `http/open.rs` (until the answer's head), `transport.rs` (the client), `wires.rs` (the formats).
 
 mod open;
 mod redact;
 mod retry_after;
+mod reuse;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use self::open::{Opened, Opening};
+use super::fault::clean::clean;
 use super::transport::{Transport, faults};
 use super::wires::Frame;
 use super::{Backend, Call, Delta, DeltaStream, Fault, Stream};
@@ -30,20 +32,18 @@ const FRUITLESS_CHUNKS: u32 = 32;
 const KEPT_CAPACITY: usize = 256;
 /// How long an answer that has stopped may stay open for its token counts.
 const TRAILER: Duration = Duration::from_secs(5);
-/// How long one may stay open that has nothing more to say: a body that has ended leaves its connection for the
-/// next call.
-const CLOSING: Duration = Duration::from_millis(100);
 
 /// Models reached over HTTP.
 #[derive(Default)]
 pub struct HttpBackend {
     transport: Arc<Transport>,
+    answered: Arc<reuse::Answered>,
 }
 
 impl Backend for HttpBackend {
     fn call(&self, call: Call) -> DeltaStream {
         let timeouts = call.settings.timeouts.clone();
-        let opening = open::open(Arc::clone(&self.transport), call);
+        let opening = open::open(Arc::clone(&self.transport), Arc::clone(&self.answered), call);
         Box::pin(Answer {
             state: State::Opening(opening),
             ready: VecDeque::new(),
@@ -54,7 +54,6 @@ impl Backend for HttpBackend {
                 last_byte: None,
                 last_event: None,
                 stopped: None,
-                trailer: TRAILER,
                 sleep: None,
             },
             frames_scratch: Vec::new(),
@@ -189,9 +188,15 @@ impl Answer {
             // A ping says that the provider lives, not that the answer goes on.
             event |= self.deltas_scratch.is_empty()
                 || self.deltas_scratch.iter().any(|delta| !matches!(delta, Delta::Alive));
-            for delta in self.deltas_scratch.drain(..) {
-                if matches!(delta, Delta::Stop { .. }) {
-                    self.clock.stop();
+            for mut delta in self.deltas_scratch.drain(..) {
+                match &mut delta {
+                    Delta::Stop { .. } => self.clock.stop(),
+                    // Shown as our own words: nothing of the provider's may stand in them as it came.
+                    Delta::Warning(text) => {
+                        reading.opened.redactor.text(text);
+                        *text = clean(text);
+                    }
+                    _ => {}
                 }
                 self.ready.push_back(delta);
             }
@@ -201,9 +206,6 @@ impl Answer {
         }
         if event {
             self.clock.event();
-        }
-        if reading.opened.decoder.is_done() {
-            self.clock.trailer = CLOSING;
         }
         if self.frames_scratch.capacity() > KEPT_CAPACITY {
             self.frames_scratch.shrink_to(KEPT_CAPACITY);
@@ -278,8 +280,6 @@ struct WaitClock {
     last_event: Option<Instant>,
     /// The answer said that it has ended.
     stopped: Option<Instant>,
-    /// How long it may then stay open.
-    trailer: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -334,7 +334,7 @@ impl WaitClock {
         let after = |since: Instant, ms: u64| since + Duration::from_millis(ms.min(FOREVER_MS));
         let started = *self.started.get_or_insert(now);
         if let Some(stopped) = self.stopped {
-            return (stopped + self.trailer, Wait::Trailer);
+            return (stopped + TRAILER, Wait::Trailer);
         }
         match (self.last_event, self.last_byte) {
             (Some(event), Some(byte)) => {

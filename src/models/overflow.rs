@@ -3,6 +3,8 @@
 //! The table is shared by all wires. `#` in a pattern stands for a number, `*` for anything on the way. It must
 //! never match a rate limit: that would cause needless compaction.
 
+use super::{StopReason, Usage};
+
 /// Lower-case phrases; a pattern's parts (between the wildcards) must occur in this order.
 const PATTERNS: &[&str] = &[
     "prompt is too long",
@@ -54,6 +56,25 @@ pub fn recognised(text: &str) -> bool {
 /// Whether an error answer without a body means overflow, as it does for this provider only.
 pub fn bodyless(provider: &str, status: u16) -> bool {
     provider == "cerebras" && matches!(status, 400 | 413)
+}
+
+/// Whether an answer that came as if nothing were wrong was made of less than was sent. Some servers cut the
+/// prompt off and say so in their counts only; others leave no room for an answer.
+pub fn silent(stop: Option<StopReason>, usage: &Usage, context_window: u64) -> bool {
+    let prompt = prompt_tokens(usage);
+    match stop {
+        _ if context_window == 0 => false,
+        Some(StopReason::EndTurn) => prompt > context_window,
+        Some(StopReason::MaxTokens) => {
+            usage.output == 0 && prompt.saturating_mul(100) >= context_window.saturating_mul(99)
+        }
+        Some(StopReason::ToolUse | StopReason::Refusal) | None => false,
+    }
+}
+
+/// Tokens that were sent.
+pub fn prompt_tokens(usage: &Usage) -> u64 {
+    usage.input.saturating_add(usage.cache_read).saturating_add(usage.cache_write)
 }
 
 /// Longer texts are not messages for people; what says "overflow" stands at the start.
@@ -136,6 +157,24 @@ mod tests {
         ] {
             assert!(!recognised(text), "{text}");
         }
+    }
+
+    #[test]
+    fn counts_tell_what_a_server_kept_silent_about() {
+        let usage = |input, cache_read, output| Usage { input, output, cache_read, ..Usage::default() };
+        for (stop, usage, expected) in [
+            (StopReason::EndTurn, usage(1_000, 0, 5), false),
+            (StopReason::EndTurn, usage(600, 401, 5), true),
+            (StopReason::ToolUse, usage(2_000, 0, 5), false),
+            (StopReason::MaxTokens, usage(990, 0, 0), true),
+            (StopReason::MaxTokens, usage(989, 0, 0), false),
+            (StopReason::MaxTokens, usage(990, 0, 1), false),
+        ] {
+            assert_eq!(silent(Some(stop), &usage, 1_000), expected, "{stop:?} {usage:?}");
+        }
+        assert!(!silent(None, &usage(2_000, 0, 0), 1_000));
+        assert!(!silent(Some(StopReason::EndTurn), &usage(2_000, 0, 0), 0), "nothing is known of the window");
+        assert!(silent(Some(StopReason::EndTurn), &usage(u64::MAX, u64::MAX, 0), u64::MAX - 1));
     }
 
     #[test]

@@ -229,6 +229,28 @@ async fn failures_of_a_provider_have_a_status() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_begun_anew_stands_once_where_it_can() {
+    // The text that comes after the break, what a pipe has of both, and whether that is complained of.
+    for (again, out, complains) in [
+        (&["Hello", " world"][..], "Hello world\n", false),
+        (&["Hello wor", "ld"], "Hello world\n", false),
+        (&["Hel", "p!"], "Hello wor\n\nHelp!\n", true),
+        (&["Hell"], "Hello wor\n", true),
+    ] {
+        let provider = Provider::start().await;
+        let home = Home::with_provider(&provider.url());
+        home.file("settings.json", r#"{"retry": {"baseDelayMs": 4}}"#);
+        provider.reply(Reply::stream().event(&text("Hello wor")).reset());
+        provider.reply(answer(again));
+        let run = home.run_beside(&["prompt", "x"]).await;
+        run.ended(0);
+        assert_eq!(run.out, out);
+        assert!(run.err.contains("; trying again in 1 s (2 of 2)"), "{}", run.err);
+        assert_eq!(run.err.contains("begun anew"), complains, "{}", run.err);
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_used_once_and_never_shown() {
     let provider = Provider::start().await;
     let home = Home::with_provider(&provider.url());

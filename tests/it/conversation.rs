@@ -2,7 +2,6 @@
 
 mod handshake;
 mod permission;
-mod responses;
 mod upstream;
 
 use aside_protocol::{ConfigureSessionParams, ContentBlock, PromptParams, StopReason, method};

@@ -1,6 +1,10 @@
 //! What a prompt comes to when its provider fails: how often it is asked, what is told meanwhile, and what is
 //! left of an answer that broke.
 
+mod cancel;
+mod table;
+mod talk;
+
 use aside_protocol::{PromptParams, PromptResult, StopReason};
 use serde_json::{Value, json};
 
@@ -221,4 +225,47 @@ fn which_credential_was_refused_is_told() {
         assert!(hint.ends_with("the key that was given with the request"), "{hint}");
         assert_eq!(upstream.provider.requests().len(), 2);
     }
+}
+
+/// A server whose key is printed by a command, another one each time it is run.
+fn with_key_command(upstream: &Upstream, folder: &std::path::Path) -> TestServer {
+    let count = folder.join("count");
+    let path = count.display();
+    let models = json!({"providers": {"lab": {
+        "baseUrl": upstream.provider.url(), "api": "openai-completions", "models": [{"id": "m"}],
+        "apiKey": format!("!echo x >> {path}; echo key-of-the-lab-$(($(wc -l < {path})))"),
+    }}});
+    let settings = r#"{"defaultModel": "lab/m", "retry": {"baseDelayMs": 4}}"#;
+    let path = std::env::var("PATH").unwrap_or_default();
+    TestServer::new().models_json(&models.to_string()).settings(settings).environment("PATH", &path).start()
+}
+
+#[test]
+fn a_key_that_a_command_prints_anew_is_tried_once_more() {
+    let upstream = Upstream::start();
+    let refused = || Reply::json(401, r#"{"error":{"message":"expired"}}"#);
+    upstream.provider.reply(refused());
+    upstream.provider.reply(answer(&["Yes."]));
+    upstream.provider.always(refused());
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = with_key_command(&upstream, folder.path());
+    let (result, events) = played(&mut server, &hi());
+    assert_eq!((result.text.as_str(), of_kind(&events, "retry").len()), ("Yes.", 1));
+    assert_eq!(of_kind(&events, "retry")[0]["error"]["kind"], "authRequired");
+    let keys = |from: usize| -> Vec<String> {
+        upstream.provider.requests()[from..]
+            .iter()
+            .map(|request| request.header("authorization").unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(keys(0), ["Bearer key-of-the-lab-1", "Bearer key-of-the-lab-2"]);
+    // A second is refused too, and that is that.
+    let (result, events) = played(&mut server, &hi());
+    assert_eq!(keys(2), ["Bearer key-of-the-lab-2", "Bearer key-of-the-lab-3"]);
+    assert_eq!(of_kind(&events, "retry").len(), 1);
+    let error = result.error.unwrap();
+    assert_eq!(error.kind.as_str(), "authRequired");
+    assert!(
+        error.hint.unwrap().ends_with("it was asked with what the apiKey command of models.json printed")
+    );
 }

@@ -770,11 +770,24 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn start() -> Self {
+        Self::listening(None)
+    }
+
+    /// The same behind TLS.
+    pub(crate) fn start_tls(acceptor: tokio_rustls::TlsAcceptor) -> Self {
+        Self::listening(Some(acceptor))
+    }
+
+    fn listening(acceptor: Option<tokio_rustls::TlsAcceptor>) -> Self {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (sender, provider) = mpsc::channel();
         thread::spawn(move || {
             runtime().block_on(async {
-                sender.send(Provider::start().await).unwrap();
+                let provider = match acceptor {
+                    None => Provider::start().await,
+                    Some(acceptor) => Provider::start_tls(acceptor).await,
+                };
+                sender.send(provider).unwrap();
                 // An error means the same: the test is over.
                 let _ = stopped.await;
             });

@@ -1,7 +1,8 @@
 //! Model calls over real sockets: what reaches the provider, what comes back, and how it goes wrong.
 
+mod dialects;
 mod routes;
-mod tls;
+pub(crate) mod tls;
 mod tunnel;
 
 use std::pin::Pin;
@@ -48,8 +49,6 @@ fn ask(base_url: &str) -> Asking {
             context_window: 100_000,
             max_output: 10_000,
             headers: Vec::new(),
-            session_headers: Vec::new(),
-            without_headers: Vec::new(),
             auth_header: false,
             compat: Arc::default(),
         },
@@ -175,21 +174,6 @@ async fn an_answer_streams_and_the_request_carries_the_key() {
 }
 
 #[tokio::test]
-async fn headers_hold_the_session_or_are_taken_away() {
-    let provider = Provider::start().await;
-    provider.reply(answer(&["Hello"]));
-    let mut asking = ask(&provider.url()).header("x-kept", "1");
-    asking.model.session_headers = vec!["x-conversation".into()];
-    asking.model.without_headers = vec!["Authorization".into(), "x-kept".into()];
-    assert_eq!(asking.all().await.fault, None);
-    let request = provider.request(0).await;
-    assert_eq!(request.header("x-conversation"), Some("s"));
-    assert_eq!(request.header("authorization"), None);
-    // What the user sets stands above what the user takes away.
-    assert_eq!(request.header("x-kept"), Some("1"));
-}
-
-#[tokio::test]
 async fn a_connection_is_used_again_where_it_was_dear() {
     let authority = tls::Authority::new();
     let plain = Provider::start().await;
@@ -208,6 +192,28 @@ async fn a_connection_is_used_again_where_it_was_dear() {
             provider.url()
         );
     }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_is_gone_costs_nothing_but_a_new_one() {
+    let authority = tls::Authority::new();
+    let provider = Provider::start_tls(authority.acceptor()).await;
+    let asking = ask(&provider.url()).env("SSL_CERT_FILE", &authority.pem.path().display().to_string());
+    provider.reply(answer(&["one"]));
+    assert_eq!(asking.all().await.text(), "one");
+    // The connection ends as the next request comes.
+    provider.reply(Reply::raw("").fin());
+    provider.reply(answer(&["two"]));
+    assert_eq!(asking.all().await.text(), "two");
+    assert_eq!((provider.requests().len(), provider.connections()), (3, 2));
+    // It is not hidden that new ones end like that.
+    provider.reply(Reply::raw("").fin());
+    provider.reply(Reply::raw("").fin());
+    assert_eq!(asking.fault().await.category, Category::Network);
+    assert_eq!(provider.requests().len(), 5);
+    provider.reply(Reply::raw("").fin());
+    assert_eq!(asking.fault().await.category, Category::Network);
+    assert_eq!(provider.requests().len(), 6);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::engine::{
     PromptOutcome, Question, QuestionBody, SessionId, SessionInfo, SessionState, SessionSummary, Severity,
     Storage, TurnEnd,
 };
-use crate::models::{Category, Content, Usage};
+use crate::models::{Content, Usage};
 use crate::settings::Diagnostic;
 use crate::tools::FieldKind;
 use aside_protocol as wire;
@@ -276,7 +276,7 @@ fn failed(failure: &Failure) -> wire::TurnError {
     let by = failure.by.as_deref();
     let text = |text: Option<&Box<str>>| text.map(ToString::to_string);
     wire::TurnError {
-        kind: error_kind(failure.kind),
+        kind: failure.kind.name().into(),
         message: failure.message.clone(),
         hint: failure.hint.clone(),
         provider: text(by.and_then(|by| by.provider.as_ref())),
@@ -303,7 +303,6 @@ pub fn prompt_result(outcome: &PromptOutcome) -> wire::PromptResult {
 
 /// The error of a request that never became a turn.
 pub fn rpc_error(failure: &Failure) -> RpcError {
-    let kind = error_kind(failure.kind);
     let code = match failure.kind {
         FailureKind::InvalidParams => wire::INVALID_PARAMS,
         FailureKind::Internal
@@ -321,43 +320,11 @@ pub fn rpc_error(failure: &Failure) -> RpcError {
         code,
         message: failure.message.clone(),
         data: Box::new(wire::ErrorData {
-            kind,
+            kind: failure.kind.name().into(),
             hint: failure.hint.clone(),
             path: failure.path.clone(),
             retry_after_ms: failure.retry_after_ms,
         }),
-    }
-}
-
-fn error_kind(kind: FailureKind) -> wire::ErrorKind {
-    match kind {
-        FailureKind::InvalidParams => wire::ErrorKind::InvalidParams,
-        FailureKind::Internal => wire::ErrorKind::Internal,
-        FailureKind::AuthRequired => wire::ErrorKind::AuthRequired,
-        FailureKind::Overloaded => wire::ErrorKind::Overloaded,
-        FailureKind::NotFound => wire::ErrorKind::NotFound,
-        FailureKind::Busy => wire::ErrorKind::Busy,
-        FailureKind::Storage => wire::ErrorKind::Storage,
-        FailureKind::Cancelled => wire::ErrorKind::Cancelled,
-        FailureKind::TooLarge => wire::ErrorKind::TooLarge,
-        FailureKind::TooManyCalls => wire::ErrorKind::TooManyCalls,
-        FailureKind::Provider(category) => match category {
-            Category::ContextOverflow => wire::ErrorKind::ContextOverflow,
-            Category::Authentication => wire::ErrorKind::AuthRequired,
-            Category::Permission => wire::ErrorKind::PermissionDenied,
-            Category::NotFound => wire::ErrorKind::NotFound,
-            Category::PaymentRequired => wire::ErrorKind::PaymentRequired,
-            Category::RateLimit => wire::ErrorKind::RateLimited,
-            Category::Overloaded => wire::ErrorKind::Overloaded,
-            Category::InvalidRequest => wire::ErrorKind::ProviderRejected,
-            Category::Server | Category::Other => wire::ErrorKind::ProviderFailed,
-            Category::Timeout => wire::ErrorKind::Timeout,
-            Category::Network => wire::ErrorKind::Network,
-            Category::Tls => wire::ErrorKind::Tls,
-            Category::Dns => wire::ErrorKind::Dns,
-            Category::Protocol => wire::ErrorKind::Protocol,
-            Category::TooLarge => wire::ErrorKind::TooLarge,
-        },
     }
 }
 
@@ -371,8 +338,9 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
     }
 }
 
-/// A provider in a list. `reason` is why it cannot be prompted now.
-pub fn provider_info(provider: &Provider, status: &Status, reason: Option<String>) -> wire::ProviderInfo {
+/// A provider in a list.
+pub fn provider_info(provider: &Provider, status: &Status) -> wire::ProviderInfo {
+    let available = !provider.needs_key || status.configured;
     let source = match &status.source {
         Source::Missing => None,
         Source::NotNeeded => Some(wire::CredentialSource::NotNeeded),
@@ -383,8 +351,8 @@ pub fn provider_info(provider: &Provider, status: &Status, reason: Option<String
     wire::ProviderInfo {
         id: provider.id.to_string(),
         name: provider.name.to_string(),
-        available: reason.is_none(),
-        reason,
+        available,
+        reason: (!available).then(|| missing_key(provider)),
         source,
         key_variables: provider.key_variables.iter().map(ToString::to_string).collect(),
         default_model: provider.default_model.as_deref().map(str::to_owned),
@@ -394,20 +362,10 @@ pub fn provider_info(provider: &Provider, status: &Status, reason: Option<String
 
 /// Why a provider's models cannot be prompted now.
 pub fn missing_key(provider: &Provider) -> String {
-    let sign_in = provider.sign_in.map(|with| format!("signing in with {with} is not part of this version"));
-    match (provider.usual_variable(), sign_in) {
-        (Some(variable), None) => format!("no key: set {variable}, or put one into auth.json"),
-        (Some(variable), Some(sign_in)) => {
-            format!("no key: set {variable}, or put one into auth.json ({sign_in})")
-        }
-        (None, Some(sign_in)) => sign_in,
-        (None, None) => "no key: put one into auth.json or models.json".to_owned(),
+    match provider.key_variables.first() {
+        Some(variable) => format!("no key: set {variable}, or put one into auth.json"),
+        None => "no key: put one into auth.json or models.json".to_owned(),
     }
-}
-
-/// Why models of a wire API cannot be prompted.
-pub fn missing_wire(wire: &str) -> String {
-    format!("its API {wire} is not part of this version")
 }
 
 /// A model in a list. `reason` is why it cannot be prompted now.

@@ -141,6 +141,7 @@ struct StoredOrigin {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredFailure {
+    /// [`FailureKind::name`](crate::engine::item::FailureKind::name). The first files have other words.
     kind: String,
     message: String,
     #[serde(default)]
@@ -196,7 +197,7 @@ impl Record {
             TurnEnd::Failed(failure) => (
                 "error",
                 Some(StoredFailure {
-                    kind: format!("{:?}", failure.kind),
+                    kind: failure.kind.name().to_owned(),
                     message: failure.message.clone(),
                     hint: failure.hint.clone(),
                 }),

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
-use super::State;
+use super::{Calling, Sent, State};
 use crate::engine::event::EventBody;
 use crate::engine::item::{Failure, ItemId, ItemStatus, TurnEnd};
 use crate::engine::session::Session;
 use crate::models::fault::Again;
-use crate::models::{Category, Fault};
+use crate::models::{Category, Fault, Origin};
 use crate::settings::Retry;
 
 /// The requests of one model call.
@@ -24,6 +24,8 @@ pub(super) struct Tries {
     pub(super) requests: u32,
     /// The first of them that said something before it broke.
     pub(super) spoke: Option<u32>,
+    /// Another key was looked for.
+    pub(super) renewed: bool,
 }
 
 /// What is done about a fault.
@@ -78,6 +80,17 @@ fn words(ms: u64) -> String {
     }
 }
 
+/// Says with which credential a refused call was made: the reader has more than one place to look.
+fn about_credential(mut fault: Fault, name: &str) -> Fault {
+    let refused =
+        matches!(fault.category, Category::Authentication | Category::Permission | Category::NotFound);
+    if fault.status.is_some() && refused {
+        let hint = fault.hint.take().map_or(String::new(), |hint| format!("{hint}; "));
+        fault.hint = Some(format!("{hint}it was asked with {name}"));
+    }
+    fault
+}
+
 /// A wait before a call is made again.
 pub(super) type Wait = Pin<Box<Sleep>>;
 
@@ -86,32 +99,27 @@ impl Session {
     pub(super) fn faulted(&mut self, fault: Fault) {
         let Some(turn) = &mut self.turn else { return };
         let State::Calling(calling) = std::mem::replace(&mut turn.state, State::Stopped) else { return };
-        let provider = Arc::clone(&calling.origin.provider);
-        let mut fault = fault.named(&provider);
-        if fault.status.is_some()
-            && matches!(fault.category, Category::Authentication | Category::Permission | Category::NotFound)
-        {
-            let hint = fault.hint.take().map_or(String::new(), |hint| format!("{hint}; "));
-            fault.hint = Some(format!("{hint}it was asked with {}", calling.credential));
-        }
         let counted = turn.account(&calling, self.model.as_deref());
-        if !calling.blocks.is_empty() {
-            turn.tries.spoke = turn.tries.spoke.or(Some(turn.tries.requests));
-            turn.broken.extend(calling.blocks.iter().map(|(_, item)| *item));
-        }
-        let (tries, broken) = (turn.tries, turn.broken.clone());
         // Closes the connection.
-        drop(calling);
-        if counted {
-            self.tell_usage(None);
+        let Calling { blocks, origin: Origin { provider, .. }, sent, .. } = *calling;
+        if !blocks.is_empty() {
+            turn.tries.spoke = turn.tries.spoke.or(Some(turn.tries.requests));
+            turn.broken.extend(blocks.into_iter().map(|(_, item)| item));
         }
         // What had come is kept through the wait, however long that is.
-        for id in broken {
-            if let Some(item) = self.transcript.get(id) {
+        for id in &turn.broken {
+            if let Some(item) = self.transcript.get(*id) {
                 self.log.text(item, true);
             }
         }
-        let settings = self.world.settings.retry.clone();
+        let (tries, settings) = (turn.tries, self.world.settings.retry.clone());
+        let mut fault = about_credential(fault.named(&provider), &sent.name);
+        if counted {
+            self.tell_usage(None);
+        }
+        if fault.status == Some(401) && !tries.renewed && tries.requests < settings.max_requests {
+            return self.renew(fault, sent);
+        }
         match decide(&fault, tries, &settings, self.world.system.random.next_u64()) {
             Verdict::Again { max_requests, delay_ms } => {
                 if self.world.retries.take(&provider) {
@@ -133,6 +141,29 @@ impl Session {
             }
         }
         self.finish_turn(TurnEnd::Failed(fault.into()));
+    }
+
+    /// Looks a refused key up again: a command may print another now.
+    fn renew(&mut self, fault: Fault, sent: Sent) {
+        let Some(turn) = &mut self.turn else { return };
+        turn.tries.renewed = true;
+        let world = Arc::clone(&self.world);
+        let explicit = turn.prompt.api_key.clone();
+        let renewing =
+            async move { world.renew(&sent.model, explicit.as_ref(), &sent.credential, &sent.headers).await };
+        turn.state = State::Renewing(Box::pin(renewing), Box::new(fault));
+    }
+
+    /// A refused key was looked up again.
+    pub(super) fn renewed(&mut self, renewed: bool) {
+        let Some(turn) = &mut self.turn else { return };
+        let State::Renewing(_, fault) = std::mem::replace(&mut turn.state, State::Stopped) else { return };
+        let attempt = turn.tries.requests + 1;
+        if renewed {
+            self.wait_to_retry(*fault, attempt, attempt, 0);
+        } else {
+            self.finish_turn(TurnEnd::Failed((*fault).into()));
+        }
     }
 
     fn wait_to_retry(&mut self, fault: Fault, attempt: u32, max_attempts: u32, delay_ms: u64) {
@@ -179,7 +210,7 @@ mod tests {
     }
 
     fn tries(requests: u32, spoke: Option<u32>) -> Tries {
-        Tries { requests, spoke }
+        Tries { requests, spoke, renewed: false }
     }
 
     /// How many requests a steady fault costs, and the waits between them at their longest.

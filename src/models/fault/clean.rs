@@ -161,12 +161,20 @@ fn without_controls(text: &str) -> String {
                 _ => {}
             },
             '\u{9b}' => while characters.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {},
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            c if is_hidden(c) => {}
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => out.push(' '),
             c => out.push(c),
         }
     }
     out
+}
+
+/// Whether a character cannot be seen, or turns round what can be.
+fn is_hidden(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Drops what looks like a tag. A lone `<` stays.
@@ -216,6 +224,7 @@ mod tests {
             "red bell xy".replace("xy", "x y")
         );
         assert_eq!(clean("open \u{1b}]8;;http://x\u{1b}\\link"), "open link");
+        assert_eq!(clean("a\u{61c}b\u{ad}c\u{2066}d\u{e0041}e\u{85}f\u{9b}31mg"), "abcde fg");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::redact::Redactor;
 use super::retry_after;
+use super::reuse::Answered;
 use crate::accounts::Credential;
 use crate::models::fault::Again;
 use crate::models::fault::clean::clean;
@@ -65,36 +66,46 @@ impl Future for Opening {
 }
 
 /// Prepares the call; nothing happens until it is polled.
-pub(super) fn open(transport: Arc<Transport>, call: Call) -> Opening {
-    let url = match wires::wire(&call.model.wire) {
-        Some(wire) => Url::parse(&wire.base_url(&call.request, &call.model)).ok(),
-        None => None,
-    };
-    Opening { url, future: Box::pin(run(transport, call)) }
+pub(super) fn open(transport: Arc<Transport>, answered: Arc<Answered>, call: Call) -> Opening {
+    let url = Url::parse(&call.model.base_url).ok();
+    Opening { url, future: Box::pin(run(transport, answered, call)) }
 }
 
-async fn run(transport: Arc<Transport>, call: Call) -> Result<Opened, Fault> {
+async fn run(transport: Arc<Transport>, answered: Arc<Answered>, call: Call) -> Result<Opened, Fault> {
     let redactor = Redactor::new(&call);
-    let outcome = attempt(transport, call, redactor.clone()).await;
+    let outcome = attempt(transport, &answered, call, redactor.clone()).await;
     outcome.map_err(|mut fault| {
         redactor.fault(&mut fault);
         fault
     })
 }
 
-async fn attempt(transport: Arc<Transport>, call: Call, redactor: Redactor) -> Result<Opened, Fault> {
+async fn attempt(
+    transport: Arc<Transport>,
+    answered: &Answered,
+    call: Call,
+    redactor: Redactor,
+) -> Result<Opened, Fault> {
     let wire = wires::wire(&call.model.wire).ok_or_else(|| fault::unknown_wire(&call.model.wire))?;
-    wire.check(&call.request, &call.model)?;
     let request = wire.encode(&call.request, &call.model, access(wire, &call.credential));
     let url = parse_url(&request.url)?;
     let headers = headers(wire, &call, &request)?;
     let framing = request.framing;
     let route = transport.route(&url, &call.settings, &call.system).await?;
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
-    let response =
-        route.client.request(method, url.clone()).headers(headers).body(request.body).send().await.map_err(
-            |error| faults::of_request(&error, &url, route.proxy.as_ref(), call.settings.timeouts.connect_ms),
-        )?;
+    let body = Bytes::from(request.body);
+    let send = || {
+        let request = route.client.request(method.clone(), url.clone());
+        request.headers(headers.clone()).body(body.clone()).send()
+    };
+    let response = match send().await {
+        Err(error) if !error.is_connect() && !error.is_timeout() && answered.lost(&url) => send().await,
+        sent => sent,
+    };
+    let response = response.map_err(|error| {
+        faults::of_request(&error, &url, route.proxy.as_ref(), call.settings.timeouts.connect_ms)
+    })?;
+    answered.note(&url);
     let response = check(response, wire, &url, &call, &redactor).await?;
     Ok(Opened {
         body: Box::pin(response.bytes_stream()),
@@ -154,14 +165,6 @@ fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest) -> Result<Header
             }
         }
         .map_err(bad_key)?;
-    }
-    // What cannot stand in a header is left out rather than failing the call.
-    let session: String = call.request.session.chars().filter(char::is_ascii_graphic).take(256).collect();
-    for name in call.model.session_headers.iter().filter(|_| !session.is_empty()) {
-        insert(&mut headers, name, &session, Shown::Yes)?;
-    }
-    for name in &call.model.without_headers {
-        headers.remove(&**name);
     }
     for (name, value) in &call.headers {
         insert(&mut headers, name, value.expose_secret(), Shown::No)?;

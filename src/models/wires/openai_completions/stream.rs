@@ -10,8 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::chunk::{Choice, Chunk, Delta as Piece, DetailPiece, ToolCall};
-use super::super::error_body::ErrorBody;
+use super::chunk::{Choice, Chunk, Delta as Piece, DetailPiece, ErrorBody, ToolCall};
 use super::super::{Decoder, Frame};
 use super::MAX_TOOL_CALLS;
 use super::mold::Mold;
@@ -130,10 +129,6 @@ impl Decoder for Stream {
             return self.end(out);
         }
         Err(fault::ended_early())
-    }
-
-    fn is_done(&self) -> bool {
-        self.done
     }
 }
 
