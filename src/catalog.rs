@@ -2,6 +2,7 @@
 //! laid over it. No network, no credentials, nothing parsed at start. Next: `accounts`, which finds the keys.
 
 mod cost;
+mod glob;
 mod overlay;
 mod pattern;
 pub mod placeholder;
@@ -12,7 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use overlay::MODELS_FILE;
-pub use pattern::{ResolveError, Resolved};
+pub use pattern::{ResolveError, Resolved, Selected};
 pub use thinking::UnknownLevel;
 
 use crate::settings::Diagnostic;
@@ -42,6 +43,10 @@ pub struct Provider {
     pub name: Arc<str>,
     /// Environment variables that may hold the key, the first that is set wins.
     pub key_variables: Vec<Arc<str>>,
+    /// Those of them whose value is sent as `Authorization: Bearer`, whatever the wire does with keys.
+    pub bearer_variables: Vec<Arc<str>>,
+    /// What one can sign in with beside a key, as words of a sentence.
+    pub sign_in: Option<&'static str>,
     /// The model used where none is named.
     pub default_model: Option<Arc<str>>,
     /// `apiKey` of `models.json`, unresolved.
@@ -77,8 +82,12 @@ pub struct Model {
     pub context_window: u64,
     /// Tokens that an answer may have.
     pub max_output: u64,
-    /// Headers of `models.json`, values unresolved.
+    /// Headers of the data files and of `models.json`, values unresolved.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// Headers that hold the session's id.
+    pub session_headers: Vec<Arc<str>>,
+    /// Headers that are not sent, whoever sets them: `null` in `models.json`.
+    pub without_headers: Vec<Arc<str>>,
     /// Send `Authorization: Bearer` even where the wire would use another header.
     pub auth_header: bool,
     /// The wire's own switches as a JSON object; each wire reads those that it knows.
@@ -105,6 +114,14 @@ pub struct CostTier {
     pub output: f64,
     pub cache_read: f64,
     pub cache_write: f64,
+}
+
+impl Provider {
+    /// The variable to tell people of who have no key yet.
+    pub fn usual_variable(&self) -> Option<&Arc<str>> {
+        let usual = self.key_variables.iter().find(|name| name.ends_with("_API_KEY"));
+        usual.or(self.key_variables.first())
+    }
 }
 
 impl fmt::Debug for Provider {
@@ -140,13 +157,18 @@ pub struct Thinking(pub Vec<(ThinkingLevel, Option<Arc<str>>)>);
 /// method works on the newest [`Snapshot`].
 pub struct Catalog {
     system: System,
+    speaks: Speaks,
     /// A leaf cache, never held over an await.
     newest: Mutex<Option<Arc<Snapshot>>>,
 }
 
+/// Whether a wire API is one that can be spoken; the catalog has models of others too.
+pub type Speaks = fn(&str) -> bool;
+
 /// The catalog as it stood at one moment.
 pub struct Snapshot {
     overlay: Overlay,
+    speaks: Speaks,
 }
 
 /// One model in a listing. Cheap: nothing is built until it is asked for.
@@ -165,8 +187,8 @@ enum Kind<'s> {
 
 impl Catalog {
     /// Reads nothing yet.
-    pub fn new(system: System) -> Self {
-        Self { system, newest: Mutex::new(None) }
+    pub fn new(system: System, speaks: Speaks) -> Self {
+        Self { system, speaks, newest: Mutex::new(None) }
     }
 
     /// The catalog as it stands now. One look at the state of `models.json`; it is read only when it changed.
@@ -176,7 +198,8 @@ impl Catalog {
         match newest.as_ref() {
             Some(snapshot) if snapshot.overlay.stamp_read() == stamp => Arc::clone(snapshot),
             _ => {
-                Arc::clone(newest.insert(Arc::new(Snapshot { overlay: Overlay::read(&self.system, stamp) })))
+                let overlay = Overlay::read(&self.system, stamp);
+                Arc::clone(newest.insert(Arc::new(Snapshot { overlay, speaks: self.speaks })))
             }
         }
     }
@@ -254,11 +277,24 @@ impl Snapshot {
         self.listed(provider, id).map(|model| model.build())
     }
 
-    /// The default model of the first provider that `available` accepts, `demo` at last.
+    /// Whether the model's wire API is spoken.
+    pub fn speaks(&self, model: &Listed<'_>) -> bool {
+        (self.speaks)(model.wire())
+    }
+
+    /// The default model of the first provider that `available` accepts; where none of them has one that can be
+    /// called, any model of theirs; `demo` at last.
     pub fn default_model(&self, available: impl Fn(&Provider) -> bool) -> Arc<Model> {
-        let wanted = self.providers().into_iter().find(|provider| available(provider));
-        let default = wanted.and_then(|provider| self.default_of(&provider));
-        default.or_else(|| self.find(DEMO, DEMO)).unwrap_or_else(|| Arc::new(stand_in()))
+        let usable: Vec<_> = self.providers().into_iter().filter(|it| available(it)).collect();
+        let callable = |model: &Arc<Model>| (self.speaks)(&model.wire);
+        let real = || usable.iter().filter(|provider| &*provider.id != DEMO);
+        let default = real().find_map(|provider| self.default_of(provider).filter(callable));
+        let any = || {
+            let offered = |model: &Listed<'_>| !model.is_retired() && self.speaks(model);
+            real().find_map(|provider| self.models_of(&provider.id).find(offered)).map(|model| model.build())
+        };
+        let model = default.or_else(any).or_else(|| self.find(DEMO, DEMO));
+        model.unwrap_or_else(|| Arc::new(stand_in()))
     }
 
     /// What is wrong with `models.json`, in its order.
@@ -317,6 +353,8 @@ fn stand_in() -> Model {
         context_window: 128_000,
         max_output: 16_384,
         headers: Vec::new(),
+        session_headers: Vec::new(),
+        without_headers: Vec::new(),
         auth_header: false,
         compat: Arc::default(),
     }
@@ -374,7 +412,7 @@ impl<'s> Listed<'s> {
     /// See [`Model::thinking_levels`].
     pub fn thinking_levels(&self) -> Vec<ThinkingLevel> {
         match self.kind {
-            Kind::Row(row, _) => thinking::levels(row.reasoning, &row.thinking()),
+            Kind::Row(row, _) => row.levels().collect(),
             Kind::Built(model) => model.thinking_levels(),
         }
     }

@@ -37,7 +37,7 @@ pub use ticket::Ticket;
 
 use crate::accounts::{AUTH_FILE, Accounts, Source};
 use crate::catalog::{Catalog, MODELS_FILE, Model, Provider, ThinkingLevel};
-use crate::models::{Backends, Call, Content, Request};
+use crate::models::{self, Backends, Call, Content, Request};
 use crate::settings::{Diagnostic, Settings};
 use crate::system::System;
 use session::{Command, Session};
@@ -108,7 +108,7 @@ impl World {
     ) -> Self {
         let (settings, diagnostics) = Settings::load(&system, settings);
         Self {
-            catalog: Arc::new(Catalog::new(system.clone())),
+            catalog: Arc::new(Catalog::new(system.clone(), crate::models::is_known_wire)),
             accounts: Arc::new(Accounts::new(system.clone())),
             settings: Arc::new(settings),
             store,
@@ -168,7 +168,7 @@ impl World {
     async fn authorise(
         &self,
         model: Arc<Model>,
-        request: Request,
+        mut request: Request,
         explicit: Option<SecretString>,
     ) -> Result<Authorised, Failure> {
         let provider = self
@@ -177,12 +177,14 @@ impl World {
             .ok_or_else(|| Failure::not_found(format!("no provider {}", model.provider), None))?;
         let failed =
             |error: crate::accounts::AccountError| Failure::auth(error.to_string(), Some(&error.hint));
-        let named = match &explicit {
+        let source = match &explicit {
             Some(_) => "the key that was given with the request".to_owned(),
             None => credential_name(&self.accounts.status(&provider).source),
         };
         let credential = self.accounts.resolve(&provider, explicit).await.map_err(failed)?;
         let headers = self.accounts.resolve_headers(&provider, &model.headers).await.map_err(failed)?;
+        let named = |name: &&'static str| Some((*name, self.accounts.variable(&provider, name)?));
+        request.variables = models::variables(&model.wire).iter().filter_map(named).collect();
         let base_url = self.accounts.expand(&provider, &model.base_url).map_err(failed)?;
         let model = if *base_url == *model.base_url {
             model
@@ -197,7 +199,7 @@ impl World {
             settings: Arc::clone(&self.settings),
             system: self.accounts.system_for(&provider),
         };
-        Ok(Authorised { call, credential: named })
+        Ok(Authorised { call, credential: source })
     }
 
     /// After the provider has refused the key of a call (401): whether a second try would go out with another.

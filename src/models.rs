@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub use delta::{Delta, StopReason, Usage};
 pub use fault::{Category, Fault};
-pub use message::{Assistant, Block, CacheRetention, Content, Message, Origin, Request, ToolSpec};
+pub use message::{Assistant, Block, CacheRetention, Content, Message, Origin, Request, ToolSpec, Variables};
 
 use crate::accounts::Credential;
 use crate::catalog::Model;
@@ -79,6 +79,11 @@ impl Backends {
     pub fn call(&self, call: Call) -> DeltaStream {
         self.of(&call.model.wire).call(call)
     }
+}
+
+/// Names of the values that the wire API `wire` wants in [`Request::variables`].
+pub fn variables(wire: &str) -> &'static [&'static str] {
+    wires::wire(wire).map_or(&[], wires::Wire::variables)
 }
 
 /// Whether this version speaks the wire API `wire`.

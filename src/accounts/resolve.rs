@@ -65,7 +65,9 @@ impl Accounts {
         }
         if let Some(name) = variable(provider, variables) {
             let key = value::sendable(variables.get(name).unwrap_or_default());
-            return key.map(Credential::Key).map_err(|error| failed(provider, name, error, None));
+            let credential =
+                if provider.bearer_variables.contains(name) { Credential::Bearer } else { Credential::Key };
+            return key.map(credential).map_err(|error| failed(provider, name, error, None));
         }
         if let Some(key) = &provider.api_key {
             let key = value::resolve(key, variables, &self.commands).await;
@@ -246,7 +248,7 @@ impl Accounts {
 
     /// How a key is given.
     fn hint(&self, provider: &Provider) -> String {
-        let variable = provider.key_variables.first().map_or(String::new(), |name| format!("set {name}, "));
+        let variable = provider.usual_variable().map_or(String::new(), |name| format!("set {name}, "));
         let file =
             auth_file::path(&self.system).map_or(AUTH_FILE.to_owned(), |path| path.display().to_string());
         format!(

@@ -58,11 +58,32 @@ fn groq(api_key: Option<&str>) -> Provider {
         id: "groq".into(),
         name: "Groq".into(),
         key_variables: vec!["GROQ_API_KEY".into(), "GROQ_KEY".into()],
+        bearer_variables: vec![],
+        sign_in: None,
         default_model: None,
         api_key: api_key.map(Arc::from),
         needs_key: true,
         url_variables: Vec::new(),
     }
+}
+
+#[test]
+fn some_variables_hold_tokens_and_not_keys() {
+    let provider = Provider {
+        key_variables: vec!["GROQ_TOKEN".into(), "GROQ_API_KEY".into()],
+        bearer_variables: vec!["GROQ_TOKEN".into()],
+        ..groq(None)
+    };
+    let kind = |env: &[(&str, &str)]| {
+        let world = World::new(env, "");
+        match world.runtime.block_on(world.accounts.resolve(&provider, None)).unwrap() {
+            Credential::Bearer(token) => format!("token {}", token.expose_secret()),
+            Credential::Key(key) => format!("key {}", key.expose_secret()),
+            Credential::None => "none".into(),
+        }
+    };
+    assert_eq!(kind(&[("GROQ_TOKEN", "t"), ("GROQ_API_KEY", "k")]), "token t");
+    assert_eq!(kind(&[("GROQ_API_KEY", "k")]), "key k");
 }
 
 const STORED: &str = "{\"groq\": {\"type\": \"api_key\", \"key\": \"stored\"}}";

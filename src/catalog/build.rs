@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One data file. The fields are explained in `docs/providers.md`.
+/// One data file. The fields are explained in `docs/adding-a-provider.md`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Provider {
@@ -21,14 +21,35 @@ struct Provider {
     wire: String,
     base_url: String,
     keys: Vec<String>,
+    /// Looked at before `keys`.
+    #[serde(default)]
+    bearer_keys: Vec<String>,
     #[serde(default = "yes")]
     needs_key: bool,
+    /// What one can sign in with, as words of a sentence.
+    #[serde(default)]
+    sign_in: String,
     default_model: String,
     #[serde(default)]
     compat: Map<String, Value>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    #[serde(default)]
+    session_headers: Vec<String>,
+    /// Its other wires.
+    #[serde(default)]
+    routes: Vec<Route>,
     models: Vec<Model>,
+}
+
+/// What the models of another wire than the provider's have in common.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Route {
+    wire: String,
+    base_url: Option<String>,
+    #[serde(default)]
+    compat: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -168,8 +189,19 @@ fn check(provider: &Provider, path: &Path) -> Result<(), String> {
             return wrong(&format!("no thinking level is called {level}"));
         }
     }
-    if !ids.contains(&provider.default_model) {
+    if !provider.models.iter().any(|model| model.id == provider.default_model && !model.retired) {
         return Err(format!("the default model {} is not among the models", provider.default_model));
+    }
+    let mut wires = HashSet::from([&provider.wire]);
+    if let Some(route) = provider.routes.iter().find(|route| !wires.insert(&route.wire)) {
+        return Err(format!("the wire {} is there twice", route.wire));
+    }
+    let variable = |name: &&String| {
+        let valid = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        !name.bytes().all(valid) || name.is_empty()
+    };
+    if let Some(name) = provider.keys.iter().chain(&provider.bearer_keys).find(variable) {
+        return Err(format!("{name} is no name of a variable"));
     }
     Ok(())
 }
@@ -178,14 +210,32 @@ fn check(provider: &Provider, path: &Path) -> Result<(), String> {
 fn emit(providers: &[Provider]) -> (String, String) {
     let mut text = Text::default();
     let mut costs: Vec<String> = Vec::new();
-    let (mut rows, mut tiers, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut tiers, mut words, mut routes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut heads = Vec::new();
     for (at, provider) in providers.iter().enumerate() {
         let mut models: Vec<&Model> = provider.models.iter().collect();
         models.sort_by(|a, b| a.id.cmp(&b.id));
-        let (first, first_key) = (rows.len(), keys.len());
-        keys.extend(provider.keys.iter().map(|key| text.span(key)));
+        let (first, first_route) = (rows.len(), routes.len());
+        let mut list = |of: &mut dyn Iterator<Item = &str>| {
+            let first = words.len();
+            words.extend(of.map(|word| text.span(word)));
+            format!("({first}, {})", words.len() - first)
+        };
+        let keys = list(&mut provider.bearer_keys.iter().chain(&provider.keys).map(String::as_str));
+        let places = list(&mut places(provider).into_iter());
+        let session_headers = list(&mut provider.session_headers.iter().map(String::as_str));
+        let own = Route { wire: provider.wire.clone(), base_url: None, compat: provider.compat.clone() };
+        for route in std::iter::once(&own).chain(&provider.routes) {
+            routes.push(format!(
+                "RouteRow {{ wire: {}, base_url: {}, compat: {} }}",
+                text.span(&route.wire),
+                text.span(route.base_url.as_ref().unwrap_or(&provider.base_url)),
+                text.json(&route.compat),
+            ));
+        }
         for model in models {
+            let wire = model.wire.as_ref().unwrap_or(&provider.wire);
+            let route = provider.routes.iter().find(|route| route.wire == *wire);
             let first_tier = tiers.len();
             tiers.extend(model.tiers.iter().map(|tier| format!("{tier:?}")));
             let price = |index: usize| model.cost.get(index).copied().unwrap_or_default();
@@ -194,35 +244,41 @@ fn emit(providers: &[Provider]) -> (String, String) {
                 costs.push(cost);
                 costs.len() - 1
             });
+            let base_url = model.base_url.as_ref().or(route.and_then(|route| route.base_url.as_ref()));
             rows.push(format!(
                 "ModelRow {{ provider: {at}, id: {}, name: {}, wire: {}, base_url: {}, compat: {}, thinking: {}, \
-                 headers: {}, context: {}, output: {}, cost: {cost}, tiers: ({first_tier}, {}), reasoning: {}, \
-                 images: {}, retired: {} }}",
+                 headers: {}, context: {}, output: {}, cost: {cost}, tiers: ({first_tier}, {}), levels: {}, \
+                 reasoning: {}, images: {}, retired: {} }}",
                 text.span(&model.id),
                 text.span(&model.name),
-                text.span(model.wire.as_ref().unwrap_or(&provider.wire)),
-                text.span(model.base_url.as_ref().unwrap_or(&provider.base_url)),
+                text.span(wire),
+                text.span(base_url.unwrap_or(&provider.base_url)),
                 text.json(&compat(provider, model)),
                 text.json(&thinking(model)),
                 text.json(&headers(provider, model)),
                 model.context,
                 model.output,
                 model.tiers.len(),
+                levels(model),
                 model.reasoning,
                 model.images,
                 model.retired,
             ));
         }
         heads.push(format!(
-            "ProviderRow {{ id: {}, name: {}, rank: {}, wire: {}, base_url: {}, default_model: {}, \
-             keys: ({first_key}, {}), models: ({first}, {}), needs_key: {} }}",
+            "ProviderRow {{ id: {}, name: {}, rank: {}, default_model: {}, keys: {keys}, bearers: {}, \
+             places: {places}, sign_in: {}, headers: {}, session_headers: {session_headers}, \
+             routes: ({first_route}, {}), models: ({first}, {}), needs_key: {} }}",
             text.span(&provider.id),
             text.span(&provider.name),
             provider.rank,
-            text.span(&provider.wire),
-            text.span(&provider.base_url),
             text.span(&provider.default_model),
-            provider.keys.len(),
+            provider.bearer_keys.len(),
+            text.span(&provider.sign_in),
+            text.json(
+                &provider.headers.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
+            ),
+            provider.routes.len() + 1,
             provider.models.len(),
             provider.needs_key,
         ));
@@ -232,8 +288,9 @@ fn emit(providers: &[Provider]) -> (String, String) {
     );
     for (name, of, items) in [
         ("PROVIDERS", "ProviderRow", &heads),
+        ("ROUTES", "RouteRow", &routes),
         ("MODELS", "ModelRow", &rows),
-        ("KEYS", "Span", &keys),
+        ("WORDS", "Span", &words),
         ("COSTS", "[f64; 4]", &costs),
         ("TIERS", "TierRow", &tiers),
     ] {
@@ -246,12 +303,46 @@ fn emit(providers: &[Provider]) -> (String, String) {
     (table, text.text)
 }
 
-/// The provider's switches belong to the provider's wire; a model of another wire has only its own.
+/// The variables that the provider's URLs have places for, such as `{CLOUDFLARE_ACCOUNT_ID}`.
+fn places(provider: &Provider) -> Vec<&str> {
+    let routes = provider.routes.iter().filter_map(|route| route.base_url.as_deref());
+    let models = provider.models.iter().filter_map(|model| model.base_url.as_deref());
+    let mut names = Vec::new();
+    for url in std::iter::once(provider.base_url.as_str()).chain(routes).chain(models) {
+        for name in url.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+            let is_variable = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            if is_variable && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// The provider's switches belong to the provider's wire; another wire has those of its route.
 fn compat(provider: &Provider, model: &Model) -> Map<String, Value> {
-    let own_wire = model.wire.as_ref().is_some_and(|wire| *wire != provider.wire);
-    let mut compat = if own_wire { Map::new() } else { provider.compat.clone() };
+    let mut compat = match &model.wire {
+        Some(wire) if *wire != provider.wire => {
+            let route = provider.routes.iter().find(|route| route.wire == *wire);
+            route.map(|route| route.compat.clone()).unwrap_or_default()
+        }
+        _ => provider.compat.clone(),
+    };
     compat.extend(model.compat.clone());
     compat
+}
+
+/// One bit for each level that the model has, the lowest for `off`.
+fn levels(model: &Model) -> u8 {
+    if !model.reasoning {
+        return 1;
+    }
+    let has = |name: &str| match model.thinking.get(name) {
+        Some(Effort::Supported(is)) => *is,
+        Some(Effort::Value(_)) => true,
+        None => !matches!(name, "xhigh" | "max"),
+    };
+    LEVELS.iter().enumerate().filter(|(_, name)| has(name)).map(|(bit, _)| 1 << bit).sum()
 }
 
 fn thinking(model: &Model) -> Map<String, Value> {

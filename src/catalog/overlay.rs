@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use super::pattern::{KIN, alike};
 use super::{Cost, CostTier, Model, Provider, Thinking, ThinkingLevel, table};
 use crate::settings::Diagnostic;
 use crate::settings::jsonc::{Document, Entry, JsoncError, Value};
@@ -161,6 +162,8 @@ impl Overlay {
             id: id.into(),
             name: id.into(),
             key_variables: Vec::new(),
+            bearer_variables: Vec::new(),
+            sign_in: None,
             default_model: patch.and_then(|patch| patch.default_model.clone()),
             api_key: None,
             needs_key: !patch.is_some_and(|patch| patch.is_local),
@@ -369,15 +372,22 @@ fn defined(provider: &str, of: &ProviderSettings, settings: ModelSettings) -> Re
     let built_in = table::provider(provider);
     let same = built_in.and_then(|row| row.model(&id));
     let wire = settings.api.as_deref().or(of.api.as_deref());
-    let wire = wire.or(same.map(table::ModelRow::wire)).or(built_in.map(table::ProviderRow::wire));
+    let kin = || {
+        let models = built_in?.models().iter().filter(|model| alike(&id, model.id()) >= KIN);
+        models.max_by_key(|model| alike(&id, model.id())).map(table::ModelRow::wire)
+    };
+    let wire = wire.or(same.map(table::ModelRow::wire)).or_else(kin);
+    let wire = wire.or(built_in.map(table::ProviderRow::wire));
     let wire =
         wire.ok_or("no api is set, neither here nor at the provider (such as \"openai-completions\")")?;
+    let route = built_in.and_then(|row| row.route(wire));
     let inherited = || {
-        let row = built_in?;
-        let alike = same.filter(|same| same.wire() == wire);
-        let alike = alike.or_else(|| row.models().iter().find(|model| model.wire() == wire));
-        Some(alike.map_or(row.base_url(), table::ModelRow::base_url))
+        let alike = same.filter(|same| same.wire() == wire).map(table::ModelRow::base_url);
+        let route = route.or_else(|| built_in?.routes().first());
+        alike.or_else(|| route.map(table::RouteRow::base_url))
     };
+    // What is known of the provider's servers holds for those of another address only as far as the user says.
+    let known = settings.base_url.is_none();
     let base_url = settings.base_url.as_deref().or(of.base_url.as_deref()).or_else(inherited);
     let base_url = base_url.ok_or("no baseUrl is set, neither here nor at the provider")?;
     if let Some(CostSettings { input, output, cache_read, cache_write, .. }) = &settings.cost
@@ -397,10 +407,16 @@ fn defined(provider: &str, of: &ProviderSettings, settings: ModelSettings) -> Re
         cost: Cost::default(),
         context_window: CONTEXT_WINDOW,
         max_output: MAX_OUTPUT,
-        headers: Vec::new(),
+        headers: built_in.filter(|_| known).map(table::ProviderRow::headers).unwrap_or_default(),
+        session_headers: built_in
+            .filter(|_| known)
+            .map(table::ProviderRow::session_headers)
+            .unwrap_or_default(),
+        without_headers: Vec::new(),
         auth_header: of.auth_header,
-        compat: Arc::new(of.compat.clone()),
+        compat: Arc::new(route.filter(|_| known).map(table::RouteRow::compat).unwrap_or_default()),
     };
+    merge(Arc::make_mut(&mut model.compat), &of.compat);
     lay_headers(&mut model.headers, &of.headers);
     settings.apply(&mut model)?;
     Ok(model)

@@ -5,18 +5,24 @@
 //! decides who is paid.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{DEMO, DEMO_SCRIPT, Listed, Model, Provider, Snapshot, ThinkingLevel};
+use super::{Cost, DEMO, DEMO_SCRIPT, Listed, Model, Provider, Snapshot, ThinkingLevel, glob};
 use crate::settings::load::shown;
-use crate::settings::nearest::nearest;
+use crate::settings::nearest::{distance, nearest};
 
 /// Longer than any model's name, in bytes.
 const MAX_PATTERN: usize = 512;
 
 /// Names that an error or a warning tells.
 const NEAR: usize = 3;
+
+/// Letters that the names of two models of one family begin with, at least.
+pub(super) const KIN: usize = 4;
+
+/// Choices that an error names.
+const CHOICES: usize = 6;
 
 /// What a pattern stands for.
 #[derive(Clone, Debug)]
@@ -25,6 +31,15 @@ pub struct Resolved {
     pub model: Arc<Model>,
     /// The level that the pattern asked for, not clamped.
     pub thinking: Option<ThinkingLevel>,
+    /// What the person should know about the choice.
+    pub warnings: Vec<String>,
+}
+
+/// What a list of patterns stands for.
+#[derive(Clone, Debug, Default)]
+pub struct Selected {
+    /// The models with the levels that were asked for, not clamped.
+    pub models: Vec<(Arc<Model>, Option<ThinkingLevel>)>,
     /// What the person should know about the choice.
     pub warnings: Vec<String>,
 }
@@ -45,7 +60,7 @@ pub enum ResolveError {
     #[error("{} is not a thinking level; off, minimal, low, medium, high, xhigh and max are", shown(.level))]
     UnknownLevel { level: String },
     /// Several providers have it.
-    #[error("several providers have the model {}: {}", shown(.id), .choices.join(", "))]
+    #[error("several providers have the model {}: {}", shown(.id), listed(.choices))]
     Ambiguous { id: String, choices: Vec<String> },
 }
 
@@ -77,6 +92,14 @@ impl ResolveError {
 
 fn meant(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!(", did you mean {}?", near.join(" or ")) }
+}
+
+fn listed(choices: &[String]) -> String {
+    let told = choices.get(..CHOICES).unwrap_or(choices).join(", ");
+    match choices.len().saturating_sub(CHOICES) {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
 }
 
 /// A text to look for and the level that was cut off it.
@@ -127,6 +150,86 @@ impl Snapshot {
         }
     }
 
+    /// The models that a list of patterns stands for, in its order, each once. Beside what [`Snapshot::resolve`]
+    /// takes, a pattern may be a glob over `provider/id` or `id`, and a level that does not exist is only warned
+    /// of, as is a pattern that nothing fits.
+    pub fn select(&self, patterns: &[String], available: impl Fn(&Provider) -> bool) -> Selected {
+        let mut selected = Selected::default();
+        let mut seen = HashSet::new();
+        for pattern in patterns.iter().map(|pattern| pattern.trim()).filter(|pattern| !pattern.is_empty()) {
+            let found = if glob::is_glob(pattern) && pattern.len() <= MAX_PATTERN {
+                self.globbed(pattern)
+            } else {
+                self.resolve_leniently(pattern, &available, &mut selected.warnings)
+            };
+            if found.is_empty() && !selected.warnings.iter().any(|warning| warning.contains(&shown(pattern)))
+            {
+                selected.warnings.push(format!("no model fits {}", shown(pattern)));
+            }
+            for (model, level) in found {
+                if seen.insert((Arc::clone(&model.provider), Arc::clone(&model.id))) {
+                    selected.models.push((model, level));
+                }
+            }
+        }
+        selected
+    }
+
+    fn globbed(&self, pattern: &str) -> Vec<(Arc<Model>, Option<ThinkingLevel>)> {
+        let name = |model: &Listed<'_>| format!("{}/{}", model.provider(), model.id());
+        let forms = forms(pattern);
+        // Ids may have brackets of their own.
+        for form in &forms {
+            let is_it = |model: &Listed<'_>| {
+                model.id().eq_ignore_ascii_case(form.text) || name(model).eq_ignore_ascii_case(form.text)
+            };
+            if let Some(model) = self.all_models().find(is_it) {
+                return vec![(model.build(), form.level)];
+            }
+        }
+        for form in &forms {
+            let fits = |model: &Listed<'_>| {
+                glob::matches(form.text, &name(model))
+                    || (model.provider() != DEMO && glob::matches(form.text, model.id()))
+            };
+            let found: Vec<_> = self.models().filter(fits).map(|it| (it.build(), form.level)).collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+
+    fn resolve_leniently(
+        &self,
+        pattern: &str,
+        available: &impl Fn(&Provider) -> bool,
+        warnings: &mut Vec<String>,
+    ) -> Vec<(Arc<Model>, Option<ThinkingLevel>)> {
+        let mut text = pattern;
+        loop {
+            match self.resolve(text, None, available) {
+                Ok(resolved) => {
+                    warnings.extend(resolved.warnings);
+                    return vec![(resolved.model, resolved.thinking)];
+                }
+                Err(ResolveError::UnknownLevel { level }) => {
+                    warnings.push(format!(
+                        "{} in {} is not a thinking level, the default is used",
+                        shown(&level),
+                        shown(pattern)
+                    ));
+                    // The text is shorter each time.
+                    text = text.rsplit_once(':').map_or("", |(base, _)| base);
+                }
+                Err(error) => {
+                    warnings.push(error.to_string());
+                    return Vec::new();
+                }
+            }
+        }
+    }
+
     /// The demo model that plays a script. The id is a path, of which nothing may be cut off.
     fn demo_script(&self, id: &str) -> Option<Model> {
         id.strip_prefix(DEMO_SCRIPT).filter(|path| !path.is_empty())?;
@@ -149,15 +252,15 @@ impl<'s> Search<'s> {
         let bare = without_prefix(pattern, provider);
         let forms = forms(pattern);
         for form in &forms {
-            let texts = [form.text, without_prefix(form.text, provider)];
-            if let Some(model) = texts.iter().find_map(|text| self.exact(provider, text)) {
+            let found = self.exact(provider, without_prefix(form.text, provider));
+            if let Some(model) = found.or_else(|| self.exact(provider, form.text)) {
                 return Ok(form.resolved(model.build()));
             }
         }
+        // Without the level first: it would be looked for as a part of a name.
         for form in forms.iter().rev() {
-            if let Some(model) =
-                Self::similar(self.snapshot.models_of(provider), without_prefix(form.text, provider))
-            {
+            let models = self.snapshot.models_of(provider);
+            if let Some(model) = self.similar(models, without_prefix(form.text, provider)) {
                 return Ok(form.resolved(model.build()));
             }
         }
@@ -178,31 +281,35 @@ impl<'s> Search<'s> {
             {
                 // A gateway's model may be called like a provider's: whoever has only the gateway means that.
                 let elsewhere = match self.usable(&literal).as_slice() {
-                    [other] if !(self.available)(id) => Some(*other),
+                    [other] if !self.can(&model) => Some(*other),
                     _ => None,
                 };
                 return Ok(form.resolved(elsewhere.unwrap_or(model).build()));
             }
             match self.only(form.text, &literal) {
-                Ok(Some(model)) => return Ok(form.resolved(model.build())),
-                Ok(None) => {}
+                // That a gateway has a model of this name is no reason to leave a provider that can be used.
+                Ok(Some(model))
+                    if self.can(&model) || !inferred.is_some_and(|(id, _)| (self.available)(id)) =>
+                {
+                    return Ok(form.resolved(model.build()));
+                }
+                Ok(_) => {}
                 Err(error) if !self.usable(&literal).is_empty() => return Err(error),
                 // None of them can be used; one whose name is only similar perhaps can.
                 Err(error) => ambiguous = Some(error),
             }
         }
         for form in forms.iter().rev() {
-            let within = inferred.and_then(|(id, _)| {
-                Self::similar(self.snapshot.models_of(id), without_prefix(form.text, id))
-            });
+            let within = inferred
+                .and_then(|(id, _)| self.similar(self.snapshot.models_of(id), without_prefix(form.text, id)));
             if let Some(model) = within {
                 return Ok(form.resolved(model.build()));
             }
             // `demo` is only meant where it is named.
             let real = || self.snapshot.models().filter(|model| model.provider() != DEMO);
-            let usable = real().filter(|model| (self.available)(model.provider()));
-            let found = Self::similar(usable, form.text)
-                .or_else(|| if ambiguous.is_none() { Self::similar(real(), form.text) } else { None });
+            let found = self
+                .similar(real().filter(|model| self.can(model)), form.text)
+                .or_else(|| if ambiguous.is_none() { self.similar(real(), form.text) } else { None });
             if let Some(model) = found {
                 return Ok(form.resolved(model.build()));
             }
@@ -214,6 +321,11 @@ impl<'s> Search<'s> {
             Some((id, rest)) => self.synthetic(id, rest),
             None => Err(self.not_found(pattern)),
         }
+    }
+
+    /// Whether a prompt could be sent to the model now.
+    fn can(&self, model: &Listed<'_>) -> bool {
+        self.snapshot.speaks(model) && (self.available)(model.provider())
     }
 
     /// The model of this provider and id; if need be without regard to case.
@@ -228,7 +340,7 @@ impl<'s> Search<'s> {
     }
 
     fn usable(&self, models: &[Listed<'s>]) -> Vec<Listed<'s>> {
-        models.iter().copied().filter(|model| (self.available)(model.provider())).collect()
+        models.iter().copied().filter(|model| self.can(model)).collect()
     }
 
     /// The one of several of the same id that is meant.
@@ -238,35 +350,51 @@ impl<'s> Search<'s> {
         if let [] | [_] = models {
             return Ok(models.first().copied());
         }
-        if let [model] = self.usable(models).as_slice() {
+        let usable = self.usable(models);
+        if let [model] = usable.as_slice() {
             return Ok(Some(*model));
         }
-        let choices = models.iter().map(|model| format!("{}/{}", model.provider(), model.id())).collect();
+        // What cannot be used is no choice where something else can.
+        let choices = if usable.is_empty() { models } else { &usable };
+        let choices = choices.iter().map(|model| format!("{}/{}", model.provider(), model.id())).collect();
         Err(ResolveError::Ambiguous { id: id.to_owned(), choices })
     }
 
-    /// The model whose id or name contains `text`: ids without a date before those with one, offered ones
-    /// before retired ones, and then the last in the order of the alphabet, which is the newest as a rule.
-    fn similar(models: impl Iterator<Item = Listed<'s>>, text: &str) -> Option<Listed<'s>> {
+    /// The model whose id or name contains `text`: offered ones before retired ones, where a word begins with
+    /// it before where it is inside one, ids without a date before those with one, the preferred provider's
+    /// before others, a model before its variants, and then the last in the order of the alphabet, which is the
+    /// newest as a rule.
+    fn similar(&self, models: impl Iterator<Item = Listed<'s>>, text: &str) -> Option<Listed<'s>> {
         if text.is_empty() {
             return None;
         }
-        let wanted = text.to_ascii_lowercase();
-        let contains = |name: &str| name.to_ascii_lowercase().contains(&wanted);
-        let found = models.filter(|model| contains(model.id()) || contains(model.name()));
-        // Of equal ids the one that comes first stays: its provider is preferred.
-        found.reduce(|best, model| {
+        let places: HashMap<&str, usize> =
+            self.snapshot.ids().enumerate().map(|(at, id)| (id, usize::MAX - at)).collect();
+        let (mut best, mut alike) = (None, Vec::new());
+        for model in models {
+            let fit = fit(model.id(), text).max(fit(model.name(), text));
             let rank =
-                |model: &Listed<'_>| (!model.is_retired(), !is_dated(model.id()), model.id().to_owned());
-            if rank(&model) > rank(&best) { model } else { best }
-        })
+                (!model.is_retired(), fit, !is_dated(model.id()), places.get(model.provider()).copied());
+            if fit == Fit::None || best > Some(rank) {
+                continue;
+            }
+            if best < Some(rank) {
+                best = Some(rank);
+                alike.clear();
+            }
+            alike.push(model);
+        }
+        let is_base = |id: &str| !alike.iter().any(|other| is_variant(id, other.id()));
+        alike.iter().copied().max_by_key(|model| (is_base(model.id()), model.id()))
     }
 
-    /// A model that the catalog does not know, made after the provider's default: catalogs lag behind.
+    /// A model that the catalog does not know, made after the one of the provider that is called most like it,
+    /// else after the provider's default: catalogs lag behind.
     fn synthetic(&self, provider: &str, id: &str) -> Result<Resolved, ResolveError> {
         let forms = forms(id);
         let form = forms.last().copied().unwrap_or(Form { text: id, level: None, is_cut: false });
-        let known = self.snapshot.provider(provider).and_then(|provider| self.snapshot.default_of(&provider));
+        let known = self.snapshot.kin(provider, form.text).map(|kin| kin.build());
+        let known = known.or_else(|| self.snapshot.default_of(&*self.snapshot.provider(provider)?));
         let is_clean =
             !form.text.is_empty() && !form.text.chars().any(|c| c.is_control() || c.is_whitespace());
         let (Some(known), true) = (known, is_clean && provider != DEMO) else {
@@ -275,9 +403,10 @@ impl<'s> Search<'s> {
         let mut model = (*known).clone();
         model.id = form.text.into();
         model.name = form.text.into();
+        // Nobody knows what it costs.
+        model.cost = Cost::default();
         model.reasoning |= form.level.is_some_and(|level| level != ThinkingLevel::Off);
-        let ids: Vec<_> = self.snapshot.models_of(provider).map(|model| model.id()).collect();
-        let near: Vec<_> = nearest(form.text, ids, NEAR).into_iter().map(str::to_owned).collect();
+        let near = self.near(form.text, Some(provider));
         let warning = format!(
             "{provider} has no model {} that is known here, it is tried as it is{}",
             shown(form.text),
@@ -293,23 +422,102 @@ impl<'s> Search<'s> {
         {
             return ResolveError::UnknownLevel { level: level.to_owned() };
         }
-        let last = pattern.rsplit('/').next().unwrap_or(pattern);
-        let names: Vec<_> = self.snapshot.models().map(|model| (model.id(), model.provider())).collect();
+        ResolveError::NotFound { pattern: pattern.to_owned(), near: self.near(pattern, None) }
+    }
+
+    /// The offered models that could have been meant: `provider/id`, or the id alone within one provider. Of
+    /// several with the same name one is told, if possible one that can be used.
+    fn near(&self, pattern: &str, within: Option<&str>) -> Vec<String> {
         // Ids are compared without their maker's name, which few people type.
         let short = |id: &'s str| id.rsplit('/').next().unwrap_or(id);
-        let near = nearest(last, names.iter().map(|(id, _)| short(id)), NEAR);
-        let full = |near: &&str| {
-            let whole = names.iter().find(|(id, _)| id == near);
-            let (id, provider) = whole.or_else(|| names.iter().find(|(id, _)| short(id) == *near))?;
-            Some(format!("{provider}/{id}"))
+        let (prefix, wanted) = match forms(pattern).last().and_then(|form| form.text.rsplit_once('/')) {
+            Some((prefix, last)) => (prefix, last),
+            None => ("", forms(pattern).last().map_or(pattern, |form| form.text)),
         };
-        ResolveError::NotFound { pattern: pattern.to_owned(), near: near.iter().filter_map(full).collect() }
+        let models: Vec<_> = self
+            .snapshot
+            .models()
+            .filter(|model| within.is_none_or(|provider| model.provider() == provider))
+            .filter(|model| model.provider() != DEMO)
+            .collect();
+        // Many providers have the same models, some with other capitals.
+        let mut near = nearest(wanted, models.iter().map(|model| short(model.id())), usize::MAX);
+        let mut seen = HashSet::new();
+        near.retain(|name| seen.insert(name.to_ascii_lowercase()));
+        near.truncate(NEAR);
+        let far = |provider: &str| if prefix.is_empty() { 0 } else { distance(prefix, provider) };
+        let best = |name: &&str| {
+            let called = models.iter().filter(|model| short(model.id()).eq_ignore_ascii_case(name));
+            let model = called.min_by_key(|model| (far(model.provider()), !self.can(model)))?;
+            Some(match within {
+                Some(_) => model.id().to_owned(),
+                None => format!("{}/{}", model.provider(), model.id()),
+            })
+        };
+        near.iter().filter_map(best).collect()
     }
 
     fn unknown_provider(&self, name: &str) -> ResolveError {
-        let near = nearest(name, self.snapshot.ids(), NEAR).into_iter().map(str::to_owned).collect();
+        let mut near = nearest(name, self.snapshot.ids(), NEAR);
+        let names: Vec<_> = self.snapshot.providers();
+        if near.is_empty() {
+            // By what people call them: Gemini, Kimi, ChatGPT.
+            let called = nearest(name, names.iter().map(|provider| &*provider.name), NEAR);
+            let ids = names.iter().filter(|provider| called.contains(&&*provider.name));
+            near = ids.map(|provider| &*provider.id).collect();
+        }
+        let near = near.into_iter().map(str::to_owned).collect();
         ResolveError::UnknownProvider { name: name.to_owned(), near }
     }
+}
+
+impl Snapshot {
+    /// The provider's model that is called most like `id`. A provider with several APIs has one for each family
+    /// of names.
+    fn kin(&self, provider: &str, id: &str) -> Option<Listed<'_>> {
+        let models = self.models_of(provider).filter(|model| alike(id, model.id()) >= KIN);
+        let has_colon = id.contains(':');
+        models.max_by_key(|model| {
+            let same_kind = model.id().contains(':') == has_colon;
+            (alike(id, model.id()), !model.is_retired(), same_kind, model.id().to_owned())
+        })
+    }
+}
+
+/// How many letters the names of two models of one maker begin with alike. Below [`KIN`] it says nothing.
+pub(super) fn alike(id: &str, other: &str) -> usize {
+    let split = |id: &'_ str| id.rfind('/').map_or(0, |slash| slash + 1);
+    let ((maker, name), (other_maker, other_name)) = (id.split_at(split(id)), other.split_at(split(other)));
+    if maker != other_maker {
+        return 0;
+    }
+    name.bytes().zip(other_name.bytes()).take_while(|(one, two)| one.eq_ignore_ascii_case(two)).count()
+}
+
+/// How a text is contained in a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    None,
+    /// Inside a word.
+    Inside,
+    /// From the beginning of a word.
+    Word,
+}
+
+/// Case is no matter.
+fn fit(name: &str, text: &str) -> Fit {
+    let (name, text) = (name.as_bytes(), text.as_bytes());
+    let mut best = Fit::None;
+    for (at, window) in name.windows(text.len()).enumerate() {
+        if window.eq_ignore_ascii_case(text) {
+            let before = at.checked_sub(1).and_then(|before| name.get(before));
+            if before.is_none_or(|byte| !byte.is_ascii_alphanumeric()) {
+                return Fit::Word;
+            }
+            best = Fit::Inside;
+        }
+    }
+    best
 }
 
 impl Form<'_> {
@@ -343,6 +551,12 @@ fn without_prefix<'t>(text: &'t str, provider: &str) -> &'t str {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case(provider) && !rest.is_empty() => rest,
         _ => text,
     }
+}
+
+/// Whether `id` is `base` and a word more, such as `-fast` or `:free`. A number makes it another model.
+fn is_variant(id: &str, base: &str) -> bool {
+    let more = id.strip_prefix(base).and_then(|more| more.strip_prefix(['-', ':']));
+    more.is_some_and(|more| more.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 
 /// Whether an id ends in `-YYYYMMDD`.

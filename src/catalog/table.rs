@@ -15,12 +15,26 @@ pub(super) struct ProviderRow {
     name: Span,
     /// The first of the available providers is the default.
     pub(super) rank: u16,
-    wire: Span,
-    base_url: Span,
     default_model: Span,
     keys: (u16, u16),
+    /// How many of the keys are bearer tokens: the first ones.
+    bearers: u16,
+    /// Variables that its URLs have places for.
+    places: (u16, u16),
+    sign_in: Span,
+    headers: Span,
+    session_headers: (u16, u16),
+    /// The first is the provider's own.
+    routes: (u16, u16),
     models: (u16, u16),
     needs_key: bool,
+}
+
+/// What the models of one wire of a provider have in common.
+pub(super) struct RouteRow {
+    wire: Span,
+    base_url: Span,
+    compat: Span,
 }
 
 /// One model.
@@ -37,6 +51,8 @@ pub(super) struct ModelRow {
     pub(super) output: u32,
     cost: u16,
     tiers: (u16, u16),
+    /// A bit for each level that it has.
+    levels: u8,
     pub(super) reasoning: bool,
     pub(super) images: bool,
     pub(super) retired: bool,
@@ -48,7 +64,7 @@ type TierRow = (u32, f64, f64, f64, f64);
 /// What the build script wrote.
 mod generated {
     #![expect(clippy::unreadable_literal, reason = "nobody reads it")]
-    use super::{ModelRow, ProviderRow, Span, TierRow};
+    use super::{ModelRow, ProviderRow, RouteRow, Span, TierRow};
     include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 }
 
@@ -78,12 +94,14 @@ impl ProviderRow {
         text(self.id)
     }
 
-    pub(super) fn wire(&self) -> &'static str {
-        text(self.wire)
+    /// Its wires with what their models have in common, the provider's own first.
+    pub(super) fn routes(&self) -> &'static [RouteRow] {
+        part(&generated::ROUTES, self.routes)
     }
 
-    pub(super) fn base_url(&self) -> &'static str {
-        text(self.base_url)
+    /// The provider's own wire.
+    pub(super) fn wire(&self) -> &'static str {
+        self.routes().first().map_or("", RouteRow::wire)
     }
 
     pub(super) fn default_model(&self) -> &'static str {
@@ -101,25 +119,49 @@ impl ProviderRow {
     }
 
     pub(super) fn build(&self) -> Provider {
-        let mut url_variables: Vec<Arc<str>> = Vec::new();
-        // Most models have their provider's URL, as the very same piece of text.
-        let mut last = "";
-        let urls = self.models().iter().map(ModelRow::base_url);
-        for url in std::iter::once(self.base_url()).chain(urls) {
-            if !std::ptr::eq(url, last) {
-                last = url;
-                add_names(&mut url_variables, url);
-            }
-        }
+        let (first, _) = self.keys;
         Provider {
-            url_variables,
             id: self.id().into(),
             name: text(self.name).into(),
-            key_variables: part(&generated::KEYS, self.keys).iter().map(|key| text(*key).into()).collect(),
+            key_variables: words(self.keys),
+            bearer_variables: words((first, self.bearers)),
+            url_variables: words(self.places),
+            sign_in: Some(text(self.sign_in)).filter(|words| !words.is_empty()),
             default_model: Some(self.default_model().into()),
             api_key: None,
             needs_key: self.needs_key,
         }
+    }
+}
+
+impl ProviderRow {
+    /// Headers of every call.
+    pub(super) fn headers(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        pairs(self.headers)
+    }
+
+    /// Headers that hold the session's id.
+    pub(super) fn session_headers(&self) -> Vec<Arc<str>> {
+        words(self.session_headers)
+    }
+
+    /// What the models of one of its wires have in common.
+    pub(super) fn route(&self, wire: &str) -> Option<&'static RouteRow> {
+        self.routes().iter().find(|route| route.wire() == wire)
+    }
+}
+
+impl RouteRow {
+    pub(super) fn wire(&self) -> &'static str {
+        text(self.wire)
+    }
+
+    pub(super) fn base_url(&self) -> &'static str {
+        text(self.base_url)
+    }
+
+    pub(super) fn compat(&self) -> serde_json::Map<String, serde_json::Value> {
+        object(self.compat)
     }
 }
 
@@ -170,16 +212,22 @@ impl ModelRow {
         Thinking(levels)
     }
 
+    /// The levels that it has, in order.
+    pub(super) fn levels(&self) -> impl Iterator<Item = ThinkingLevel> {
+        let bits = self.levels;
+        ThinkingLevel::ALL
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| bits >> bit & 1 == 1)
+            .map(|(_, it)| it)
+    }
+
     pub(super) fn compat(&self) -> serde_json::Map<String, serde_json::Value> {
         object(self.compat)
     }
 
     pub(super) fn headers(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let headers = object(self.headers);
-        headers
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into())))
-            .collect()
+        pairs(self.headers)
     }
 
     /// The model as the data files say.
@@ -197,6 +245,8 @@ impl ModelRow {
             context_window: self.context.into(),
             max_output: self.output.into(),
             headers: self.headers(),
+            session_headers: self.provider().session_headers(),
+            without_headers: Vec::new(),
             auth_header: false,
             compat: Arc::new(self.compat()),
         }
@@ -210,6 +260,15 @@ pub(super) fn add_names(to: &mut Vec<Arc<str>>, url: &str) {
             to.push(name.into());
         }
     }
+}
+
+fn pairs(span: Span) -> Vec<(Arc<str>, Arc<str>)> {
+    let object = object(span);
+    object.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into()))).collect()
+}
+
+fn words(range: (u16, u16)) -> Vec<Arc<str>> {
+    part(&generated::WORDS, range).iter().map(|word| text(*word).into()).collect()
 }
 
 fn object(span: Span) -> serde_json::Map<String, serde_json::Value> {

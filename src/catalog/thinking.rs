@@ -64,7 +64,7 @@ impl Thinking {
 impl Model {
     /// The levels that can be asked for, in order. A model that cannot think has only `Off`.
     pub fn thinking_levels(&self) -> Vec<ThinkingLevel> {
-        levels(self.reasoning, &self.thinking)
+        if self.reasoning { self.thinking.supported() } else { vec![ThinkingLevel::Off] }
     }
 
     /// The nearest level that the model has: the same, else the next higher, else the next lower.
@@ -78,9 +78,4 @@ impl Model {
     pub fn thinking_value(&self, level: ThinkingLevel) -> Option<&str> {
         if self.reasoning { self.thinking.wire_value(level) } else { None }
     }
-}
-
-/// See [`Model::thinking_levels`].
-pub(super) fn levels(reasoning: bool, thinking: &Thinking) -> Vec<ThinkingLevel> {
-    if reasoning { thinking.supported() } else { vec![ThinkingLevel::Off] }
 }

@@ -76,7 +76,12 @@ pub fn short_id(id: &str, max: usize) -> String {
 
 /// FNV-1a: the same on every machine and in every version, as cached prompts need it.
 pub fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    fnv_more(None, bytes)
+}
+
+/// The hash of what `before` is the hash of, and then `bytes`.
+pub fn fnv_more(before: Option<u64>, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(before.unwrap_or(0xcbf2_9ce4_8422_2325), |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }

@@ -32,6 +32,9 @@ const FRUITLESS_CHUNKS: u32 = 32;
 const KEPT_CAPACITY: usize = 256;
 /// How long an answer that has stopped may stay open for its token counts.
 const TRAILER: Duration = Duration::from_secs(5);
+/// How long one may stay open that has nothing more to say: a body that has ended leaves its connection for the
+/// next call.
+const CLOSING: Duration = Duration::from_millis(100);
 
 /// Models reached over HTTP.
 #[derive(Default)]
@@ -54,6 +57,7 @@ impl Backend for HttpBackend {
                 last_byte: None,
                 last_event: None,
                 stopped: None,
+                trailer: TRAILER,
                 sleep: None,
             },
             frames_scratch: Vec::new(),
@@ -207,6 +211,9 @@ impl Answer {
         if event {
             self.clock.event();
         }
+        if reading.opened.decoder.is_done() {
+            self.clock.trailer = CLOSING;
+        }
         if self.frames_scratch.capacity() > KEPT_CAPACITY {
             self.frames_scratch.shrink_to(KEPT_CAPACITY);
         }
@@ -280,6 +287,8 @@ struct WaitClock {
     last_event: Option<Instant>,
     /// The answer said that it has ended.
     stopped: Option<Instant>,
+    /// How long it may then stay open.
+    trailer: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -334,7 +343,7 @@ impl WaitClock {
         let after = |since: Instant, ms: u64| since + Duration::from_millis(ms.min(FOREVER_MS));
         let started = *self.started.get_or_insert(now);
         if let Some(stopped) = self.stopped {
-            return (stopped + TRAILER, Wait::Trailer);
+            return (stopped + self.trailer, Wait::Trailer);
         }
         match (self.last_event, self.last_byte) {
             (Some(event), Some(byte)) => {

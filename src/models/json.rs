@@ -95,6 +95,12 @@ pub fn arguments(text: &str) -> String {
     if is_object(&completed) { completed } else { "{}".to_owned() }
 }
 
+/// Whether two texts of arguments mean the same.
+pub fn same_arguments(one: &str, other: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Map<String, Value>>(&arguments(text));
+    matches!((read(one), read(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// Whether `text` is one JSON object and nothing else.
 pub fn is_object(text: &str) -> bool {
     serde_json::from_str::<Map<String, Value>>(text).is_ok()

@@ -1,5 +1,7 @@
 //! A conversation as every wire is given it. See wire API notes in `wires.rs` for what is made of it.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::catalog::{Model, ThinkingLevel};
@@ -25,6 +27,32 @@ pub struct Request {
     pub session: String,
     /// JSON Schema that the answer must satisfy, as JSON text.
     pub output_schema: Option<String>,
+    /// Values that the wire asked for by name.
+    pub variables: Variables,
+}
+
+/// Values of the provider's entry in `auth.json`, else of the environment, by the names that the wire gave.
+/// `Debug` shows no value.
+#[derive(Clone, Default)]
+pub struct Variables(BTreeMap<&'static str, String>);
+
+impl Variables {
+    /// The value, if it is set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+impl FromIterator<(&'static str, String)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (&'static str, String)>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// What a picture is reckoned at, in characters.

@@ -3,6 +3,8 @@
 //! Nothing here imports tokio, reqwest, accounts, the clock or the environment. One file per wire, registered
 //! by one word in `wires!`.
 
+use std::borrow::Cow;
+
 use super::{Delta, Fault, Request};
 use crate::catalog::Model;
 
@@ -16,7 +18,11 @@ macro_rules! wires {
     };
 }
 
-wires! { openai_completions }
+wires! { azure_openai_responses openai_codex_responses openai_completions openai_responses }
+
+mod error_body;
+mod lax;
+mod openai;
 
 /// The wire named `id`, as in [`Model::wire`].
 pub fn wire(id: &str) -> Option<&'static dyn Wire> {
@@ -80,6 +86,19 @@ pub struct Frame {
 pub trait Wire: Send + Sync {
     /// As in `Model::wire`.
     fn id(&self) -> &'static str;
+    /// Names of the values that it wants beside the model's data, such as a region: [`Request::variables`] has
+    /// those that are set.
+    fn variables(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Where `model` is reached, which not every model's data says.
+    fn base_url<'a>(&self, _request: &'a Request, model: &'a Model) -> Cow<'a, str> {
+        Cow::Borrowed(&model.base_url)
+    }
+    /// Refuses a request that cannot be made, such as one without a place to go. Asked before `encode`.
+    fn check(&self, _request: &Request, _model: &Model) -> Result<(), Fault> {
+        Ok(())
+    }
     /// The HTTP request that asks `model` for an answer to `request`, with a credential of the kind `access`.
     fn encode(&self, request: &Request, model: &Model, access: Access) -> HttpRequest;
     /// Whether `key` is the token of a subscription rather than a key. Such a token is sent as
@@ -99,6 +118,10 @@ pub trait Decoder: Send {
     fn push(&mut self, frame: &Frame, out: &mut Vec<Delta>) -> Result<(), Fault>;
     /// The body has ended. A fault where the answer had not.
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), Fault>;
+    /// Whether nothing can follow what was pushed, so that the end of the body need not be waited for.
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

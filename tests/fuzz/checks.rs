@@ -16,8 +16,17 @@ pub(super) fn sse(data: &[u8]) {
 
 /// An answer ends with one stop or one fault, and its tool calls have objects for arguments.
 pub(super) fn completions(data: &[u8]) {
+    answer("openai-completions", data);
+}
+
+/// The same of the other API.
+pub(super) fn responses(data: &[u8]) {
+    answer("openai-responses", data);
+}
+
+fn answer(wire: &str, data: &[u8]) {
     let Some(frames) = cut([data]) else { return };
-    let Some(wire) = wires::wire("openai-completions") else { return };
+    let Some(wire) = wires::wire(wire) else { return };
     let mut decoder = wire.decoder(&model());
     let mut deltas = Vec::new();
     let end = frames.iter().try_for_each(|frame| decoder.push(frame, &mut deltas));
@@ -72,6 +81,8 @@ fn model() -> Model {
         context_window: 1,
         max_output: 1,
         headers: Vec::new(),
+        session_headers: Vec::new(),
+        without_headers: Vec::new(),
         auth_header: false,
         compat: std::sync::Arc::default(),
     }

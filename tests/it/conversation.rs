@@ -2,6 +2,7 @@
 
 mod handshake;
 mod permission;
+mod responses;
 mod upstream;
 
 use aside_protocol::{ConfigureSessionParams, ContentBlock, PromptParams, StopReason, method};

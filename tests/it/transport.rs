@@ -49,6 +49,8 @@ fn ask(base_url: &str) -> Asking {
             context_window: 100_000,
             max_output: 10_000,
             headers: Vec::new(),
+            session_headers: Vec::new(),
+            without_headers: Vec::new(),
             auth_header: false,
             compat: Arc::default(),
         },
@@ -171,6 +173,21 @@ async fn an_answer_streams_and_the_request_carries_the_key() {
     assert_eq!(request.header("x-team"), Some("blue"));
     assert_eq!(request.header("user-agent"), Some("mine/1"));
     assert_eq!(request.json()["stream"], true);
+}
+
+#[tokio::test]
+async fn headers_hold_the_session_or_are_taken_away() {
+    let provider = Provider::start().await;
+    provider.reply(answer(&["Hello"]));
+    let mut asking = ask(&provider.url()).header("x-kept", "1");
+    asking.model.session_headers = vec!["x-conversation".into()];
+    asking.model.without_headers = vec!["Authorization".into(), "x-kept".into()];
+    assert_eq!(asking.all().await.fault, None);
+    let request = provider.request(0).await;
+    assert_eq!(request.header("x-conversation"), Some("s"));
+    assert_eq!(request.header("authorization"), None);
+    // What the user sets stands above what the user takes away.
+    assert_eq!(request.header("x-kept"), Some("1"));
 }
 
 #[tokio::test]

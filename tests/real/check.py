@@ -73,6 +73,29 @@ def command_line(aside, env, folder):
     holds("`models` lists the provider of models.json", run.end() == 0 and "local" in run.text, run.output)
 
 
+def responses(aside, address, folder):
+    section("the same over OpenAI's Responses API")
+    with tempfile.TemporaryDirectory() as home:
+        model = {"id": "smollm2", "contextWindow": CONTEXT, "maxTokens": SHORT}
+        provider = {"baseUrl": address + "/v1", "api": "openai-responses", "models": [model]}
+        pathlib.Path(home, "models.json").write_text(json.dumps({"providers": {"other": provider}}), encoding="utf-8")
+        env = environment(ASIDE_HOME=home)
+        run = Run([aside, "prompt", "--provider", "other", "--model", "smollm2", "--json", "Tell me about the sea."],
+                  env=env, cwd=folder)
+        status, lines = run.end(), json_lines(run.output)
+        deltas = [line for line in lines if line.get("params", {}).get("type") == "delta"]
+        holds(f"it streams: {len(deltas)} deltas over {spread(run.writes):.2f} s",
+              status == 0 and len(deltas) >= 5 and len(run.writes) >= 5, (status, lines[-1:], run.complaint))
+        first = lines[-1]["result"]
+        told = "".join(delta["params"]["text"] for delta in deltas)
+        holds("the deltas are the answer", told == first["text"] and len(told.split()) >= 3, (told, first))
+        holds("the tokens were counted", tokens(first["usage"]) > 0 and first["usage"]["outputTokens"] > 0, first)
+        run = Run([aside, "prompt", "--json", "--continue", "Go on."], env=env, cwd=folder)
+        status, second = run.end(), json_lines(run.output)[-1]["result"]
+        holds("--continue takes the answer back to the model",
+              status == 0 and tokens(second["usage"]) >= tokens(first["usage"]) + first["usage"]["outputTokens"], second)
+
+
 def script(aside, env, folder, model):
     section("script.py")
     run = Run([sys.executable, HERE / "script.py", aside], env=env, cwd=folder)
@@ -138,6 +161,7 @@ def main():
             print(f"the model listens on {model.address}")
             env = configure(home, model.address)
             command_line(aside, env, folder)
+            responses(aside, model.address, folder)
             script(aside, env, folder, model)
             cancelled(aside, env, folder, model)
 

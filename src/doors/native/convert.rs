@@ -338,9 +338,8 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
     }
 }
 
-/// A provider in a list.
-pub fn provider_info(provider: &Provider, status: &Status) -> wire::ProviderInfo {
-    let available = !provider.needs_key || status.configured;
+/// A provider in a list. `reason` is why it cannot be prompted now.
+pub fn provider_info(provider: &Provider, status: &Status, reason: Option<String>) -> wire::ProviderInfo {
     let source = match &status.source {
         Source::Missing => None,
         Source::NotNeeded => Some(wire::CredentialSource::NotNeeded),
@@ -351,8 +350,8 @@ pub fn provider_info(provider: &Provider, status: &Status) -> wire::ProviderInfo
     wire::ProviderInfo {
         id: provider.id.to_string(),
         name: provider.name.to_string(),
-        available,
-        reason: (!available).then(|| missing_key(provider)),
+        available: reason.is_none(),
+        reason,
         source,
         key_variables: provider.key_variables.iter().map(ToString::to_string).collect(),
         default_model: provider.default_model.as_deref().map(str::to_owned),
@@ -362,10 +361,20 @@ pub fn provider_info(provider: &Provider, status: &Status) -> wire::ProviderInfo
 
 /// Why a provider's models cannot be prompted now.
 pub fn missing_key(provider: &Provider) -> String {
-    match provider.key_variables.first() {
-        Some(variable) => format!("no key: set {variable}, or put one into auth.json"),
-        None => "no key: put one into auth.json or models.json".to_owned(),
+    let sign_in = provider.sign_in.map(|with| format!("signing in with {with} is not part of this version"));
+    match (provider.usual_variable(), sign_in) {
+        (Some(variable), None) => format!("no key: set {variable}, or put one into auth.json"),
+        (Some(variable), Some(sign_in)) => {
+            format!("no key: set {variable}, or put one into auth.json ({sign_in})")
+        }
+        (None, Some(sign_in)) => sign_in,
+        (None, None) => "no key: put one into auth.json or models.json".to_owned(),
     }
+}
+
+/// Why models of a wire API cannot be prompted.
+pub fn missing_wire(wire: &str) -> String {
+    format!("its API {wire} is not part of this version")
 }
 
 /// A model in a list. `reason` is why it cannot be prompted now.

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
-use crate::catalog::ThinkingLevel;
+use crate::accounts::Source;
+use crate::catalog::{Provider, ThinkingLevel};
 use crate::doors::peer::RpcError;
 use crate::doors::peer::classify::error;
 use crate::doors::peer::writer::{Direct, Sink, append};
@@ -311,10 +312,31 @@ pub fn providers(world: &World) -> wire::ListProvidersResult {
     wire::ListProvidersResult {
         providers: providers
             .iter()
-            .map(|provider| convert::provider_info(provider, &world.accounts.status(provider)))
+            .map(|provider| {
+                convert::provider_info(provider, &world.accounts.status(provider), why_not(world, provider))
+            })
             .collect(),
         diagnostics: diagnostics(world),
     }
+}
+
+/// Why none of the provider's models can be prompted now.
+fn why_not(world: &World, provider: &Provider) -> Option<String> {
+    let snapshot = world.catalog.snapshot();
+    let mut models = snapshot.models_of(&provider.id).filter(|model| !model.is_retired()).peekable();
+    let first = models.peek().copied();
+    let is_mute = !models.any(|model| snapshot.speaks(&model));
+    let no_wire = first.filter(|_| is_mute).map(|model| convert::missing_wire(model.wire()));
+    no_wire.or_else(|| no_credential(world, provider))
+}
+
+/// What is missing before the provider can be called.
+fn no_credential(world: &World, provider: &Provider) -> Option<String> {
+    let status = world.accounts.status(provider);
+    (!status.configured).then(|| match (status.source, status.unset) {
+        (Source::Missing, _) | (_, None) => convert::missing_key(provider),
+        (_, Some(name)) => format!("{name} is not set, which its address needs"),
+    })
 }
 
 fn list_models(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
@@ -347,10 +369,9 @@ pub fn models(
         if only.is_some_and(|only| only != &*provider.id) {
             continue;
         }
-        let no_key = (!world.is_available(provider)).then(|| convert::missing_key(provider));
+        let no_key = no_credential(world, provider);
         for model in snapshot.models_of(&provider.id).filter(|model| !model.is_retired()) {
-            let no_wire = (!crate::models::is_known_wire(model.wire()))
-                .then(|| format!("its API {} is not part of this version", model.wire()));
+            let no_wire = (!snapshot.speaks(&model)).then(|| convert::missing_wire(model.wire()));
             let reason = no_wire.or_else(|| no_key.clone());
             if !(only_available && reason.is_some()) {
                 models.push(convert::model_info(&model, reason));

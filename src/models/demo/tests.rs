@@ -25,6 +25,8 @@ fn call(id: &str, env: &[(&str, &str)], request: Request) -> Call {
         context_window: 100_000,
         max_output: 10_000,
         headers: Vec::new(),
+        session_headers: Vec::new(),
+        without_headers: Vec::new(),
         auth_header: false,
         compat: Arc::default(),
     };

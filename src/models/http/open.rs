@@ -67,7 +67,10 @@ impl Future for Opening {
 
 /// Prepares the call; nothing happens until it is polled.
 pub(super) fn open(transport: Arc<Transport>, answered: Arc<Answered>, call: Call) -> Opening {
-    let url = Url::parse(&call.model.base_url).ok();
+    let url = match wires::wire(&call.model.wire) {
+        Some(wire) => Url::parse(&wire.base_url(&call.request, &call.model)).ok(),
+        None => None,
+    };
     Opening { url, future: Box::pin(run(transport, answered, call)) }
 }
 
@@ -87,6 +90,7 @@ async fn attempt(
     redactor: Redactor,
 ) -> Result<Opened, Fault> {
     let wire = wires::wire(&call.model.wire).ok_or_else(|| fault::unknown_wire(&call.model.wire))?;
+    wire.check(&call.request, &call.model)?;
     let request = wire.encode(&call.request, &call.model, access(wire, &call.credential));
     let url = parse_url(&request.url)?;
     let headers = headers(wire, &call, &request)?;
@@ -165,6 +169,14 @@ fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest) -> Result<Header
             }
         }
         .map_err(bad_key)?;
+    }
+    // What cannot stand in a header is left out rather than failing the call.
+    let session: String = call.request.session.chars().filter(char::is_ascii_graphic).take(256).collect();
+    for name in call.model.session_headers.iter().filter(|_| !session.is_empty()) {
+        insert(&mut headers, name, &session, Shown::Yes)?;
+    }
+    for name in &call.model.without_headers {
+        headers.remove(&**name);
     }
     for (name, value) in &call.headers {
         insert(&mut headers, name, value.expose_secret(), Shown::No)?;

@@ -5,7 +5,15 @@ use crate::settings::Settings;
 
 fn clock() -> WaitClock {
     let timeouts = Settings::default().timeouts;
-    WaitClock { timeouts, started: None, last_byte: None, last_event: None, stopped: None, sleep: None }
+    WaitClock {
+        timeouts,
+        started: None,
+        last_byte: None,
+        last_event: None,
+        stopped: None,
+        trailer: TRAILER,
+        sleep: None,
+    }
 }
 
 async fn pass(seconds: u64) {

@@ -10,12 +10,11 @@ mod messages;
 mod mold;
 mod stream;
 
-use self::chunk::ErrorBody;
 use self::compat::{Affinity, Compat};
-use super::{Access, Auth, Decoder, Framing, HttpRequest, Wire};
+use super::{Access, Auth, Decoder, Framing, HttpRequest, Wire, error_body, openai};
 use crate::catalog::Model;
-use crate::models::message::{CacheRetention, Content, Message, Request};
-use crate::models::{Fault, fault};
+use crate::models::Fault;
+use crate::models::message::{CacheRetention, Request};
 
 /// Fields in which servers send thinking, and take it back. A signature that is one of these names the field.
 const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_text"];
@@ -37,7 +36,7 @@ impl Wire for Api {
         let cloudflare = model.base_url.contains("gateway.ai.cloudflare.com");
         HttpRequest {
             method: "POST",
-            url: url(&model.base_url),
+            url: openai::url(&model.base_url, "/chat/completions"),
             headers: headers(request, model, &compat),
             body: body::encode(request, model, &compat),
             auth: if cloudflare { Auth::BearerIn("cf-aig-authorization") } else { Auth::Bearer },
@@ -50,18 +49,8 @@ impl Wire for Api {
     }
 
     fn fault(&self, status: u16, body: &[u8]) -> Fault {
-        let text = String::from_utf8_lossy(body);
-        match ErrorBody::of(&text) {
-            Some(error) => fault::refused(status, &error.code, &error.text),
-            None => fault::refused(status, "", &text),
-        }
+        error_body::fault(status, body)
     }
-}
-
-/// The path is appended to the base URL's own, before a query.
-fn url(base: &str) -> String {
-    let (path, query) = base.find('?').map_or((base, ""), |at| base.split_at(at));
-    format!("{}/chat/completions{query}", path.trim_end_matches('/'))
 }
 
 fn headers(request: &Request, model: &Model, compat: &Compat<'_>) -> Vec<(&'static str, String)> {
@@ -69,8 +58,7 @@ fn headers(request: &Request, model: &Model, compat: &Compat<'_>) -> Vec<(&'stat
         ("content-type", "application/json".to_owned()),
         ("accept", "text/event-stream".to_owned()),
     ];
-    // What cannot stand in a header is left out rather than failing the call.
-    let session: String = request.session.chars().filter(char::is_ascii_graphic).take(256).collect();
+    let session = openai::session(request);
     if compat.send_affinity && request.cache != CacheRetention::None && !session.is_empty() {
         let names: &[&'static str] = match compat.affinity {
             Affinity::Full => &["session_id", "x-client-request-id", "x-session-affinity"],
@@ -80,26 +68,7 @@ fn headers(request: &Request, model: &Model, compat: &Compat<'_>) -> Vec<(&'stat
         headers.extend(names.iter().map(|name| (*name, session.clone())));
     }
     if &*model.provider == "github-copilot" {
-        headers.extend(copilot_headers(request));
-    }
-    headers
-}
-
-/// What GitHub Copilot counts and routes by.
-fn copilot_headers(request: &Request) -> Vec<(&'static str, String)> {
-    let by_user = matches!(request.messages.last(), Some(Message::User(_)));
-    let has_image = request.messages.iter().any(|message| match message {
-        Message::User(content) | Message::ToolResult { content, .. } => {
-            content.iter().any(|piece| matches!(piece, Content::Image { .. }))
-        }
-        Message::Assistant(_) => false,
-    });
-    let mut headers = vec![
-        ("x-initiator", if by_user { "user" } else { "agent" }.to_owned()),
-        ("openai-intent", "conversation-edits".to_owned()),
-    ];
-    if has_image {
-        headers.push(("copilot-vision-request", "true".to_owned()));
+        headers.extend(openai::copilot_headers(request));
     }
     headers
 }

@@ -24,6 +24,8 @@ pub(crate) fn model(provider: &str, base_url: &str) -> Model {
         context_window: 100_000,
         max_output: 10_000,
         headers: Vec::new(),
+        session_headers: Vec::new(),
+        without_headers: Vec::new(),
         auth_header: false,
         compat: std::sync::Arc::default(),
     }
@@ -50,6 +52,26 @@ pub(crate) fn decode(wire: &dyn Wire, model: &Model, frames: &[Frame]) -> (Vec<D
         .and_then(|()| decoder.finish(&mut out))
         .err();
     (out, fault)
+}
+
+/// The schema with misspelt fields forbidden, as typed dictionaries leave every object open.
+pub(crate) fn closed(mut schema: serde_json::Value) -> serde_json::Value {
+    use serde_json::{Value, json};
+    match &mut schema {
+        Value::Object(map) => {
+            let is_open =
+                map.get("type") == Some(&json!("object")) && !map.contains_key("additionalProperties");
+            if is_open && map.contains_key("properties") {
+                map.insert("additionalProperties".to_owned(), false.into());
+            }
+            for value in map.values_mut() {
+                *value = closed(value.take());
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| *value = closed(value.take())),
+        _ => {}
+    }
+    schema
 }
 
 #[test]
@@ -89,6 +111,11 @@ mod fuzz {
     #[test]
     fn answers_hold() {
         replay("completions", checks::completions);
+    }
+
+    #[test]
+    fn answers_of_the_responses_api_hold() {
+        replay("responses", checks::responses);
     }
 
     #[test]

@@ -1,12 +1,8 @@
 //! The body of a request. Field order is fixed, so that the same request gives the same bytes and provider
 //! caches hit.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use serde::Serialize;
-use serde::ser::{SerializeMap as _, Serializer};
-use serde_json::value::RawValue;
+use serde::ser::Serializer;
 use serde_json::{Map, Value};
 
 use super::compat::{Compat, MaxTokens, ThinkingFormat};
@@ -14,9 +10,7 @@ use super::messages::{self, CacheControl, ChatMessage};
 use crate::catalog::{Model, ThinkingLevel};
 use crate::models::message::{Block, CacheRetention, Message, Request};
 use crate::models::thinking::{self, Mapped};
-
-/// OpenAI's limit for a cache key, in characters.
-const MAX_CACHE_KEY: usize = 64;
+use crate::models::wires::openai::{self, Schema};
 
 /// Tokens that must remain for the answer beside a thinking budget.
 const ANSWER_TOKENS: u64 = 1024;
@@ -95,24 +89,6 @@ struct NamedSchema<'a> {
     schema: Schema<'a>,
 }
 
-/// A schema that is passed on byte for byte.
-struct Schema<'a>(&'a str);
-
-impl Serialize for Schema<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match serde_json::from_str::<&RawValue>(self.0) {
-            Ok(schema) if schema.get().starts_with('{') => schema.serialize(serializer),
-            // Not an object: the provider would refuse the whole request for it.
-            _ => {
-                let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("type", "object")?;
-                map.serialize_entry("properties", &Map::new())?;
-                map.end()
-            }
-        }
-    }
-}
-
 /// Whatever asks for thinking, or forbids it.
 #[derive(Default)]
 struct Thinking<'a>(Vec<(&'a str, Value)>);
@@ -142,7 +118,7 @@ pub(super) fn encode(request: &Request, model: &Model, compat: &Compat<'_>) -> V
         messages: messages::convert(request.system.as_deref(), &prepared, model, compat, marker),
         stream: true,
         stream_options: compat.usage_in_streaming.then_some(StreamOptions { include_usage: true }),
-        prompt_cache_key: keyed.then(|| cut(&request.session, MAX_CACHE_KEY)).filter(|key| !key.is_empty()),
+        prompt_cache_key: openai::cache_key(request).filter(|_| keyed),
         prompt_cache_retention: long.then_some("24h"),
         store: compat.store.then_some(false),
         max_tokens: limit.filter(|_| compat.max_tokens == MaxTokens::MaxTokens),
@@ -165,22 +141,9 @@ pub(super) fn encode(request: &Request, model: &Model, compat: &Compat<'_>) -> V
     // Strings, numbers and maps with string keys always serialise.
     let bytes = serde_json::to_vec(&body).unwrap_or_default();
     match compat.sampling {
-        Some(sampling) => with_sampling(bytes, sampling),
+        Some(sampling) => openai::with_sampling(bytes, sampling),
         None => bytes,
     }
-}
-
-/// The user's own parameters win over everything.
-fn with_sampling(bytes: Vec<u8>, sampling: &Map<String, Value>) -> Vec<u8> {
-    let Ok(mut fields) = serde_json::from_slice::<BTreeMap<String, Cow<'_, RawValue>>>(&bytes) else {
-        return bytes;
-    };
-    for (name, value) in sampling {
-        if let Ok(value) = serde_json::value::to_raw_value(value) {
-            fields.insert(name.clone(), Cow::Owned(value));
-        }
-    }
-    serde_json::to_vec(&fields).unwrap_or(bytes)
 }
 
 fn cache_marker(request: &Request, compat: &Compat<'_>) -> Option<CacheControl> {
@@ -378,9 +341,4 @@ fn qwen_template(enable: bool) -> Value {
 
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
-/// The first `max` characters.
-fn cut(text: &str, max: usize) -> &str {
-    text.char_indices().nth(max).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }

@@ -8,10 +8,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::models::wires::lax::{Float, Number, Text};
 use crate::models::{Usage, json};
 
 #[derive(Deserialize)]
@@ -138,137 +138,6 @@ impl<'a> Function<'a> {
             Some(b'{') => Cow::Borrowed(raw),
             _ => Cow::Borrowed(""),
         }
-    }
-}
-
-/// A string; empty for null and for anything else. Of a list of parts it is their texts.
-#[derive(Default)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor(PhantomData))
-    }
-}
-
-struct TextVisitor<'a>(PhantomData<&'a ()>);
-
-impl<'de: 'a, 'a> Visitor<'de> for TextVisitor<'a> {
-    type Value = Text<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Text::default())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Text::default())
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(number.to_string())))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(number.to_string())))
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Text::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Text::default())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut all = String::new();
-        while let Some(part) = seq.next_element::<&RawValue>()? {
-            match serde_json::from_str::<Value>(part.get()) {
-                Ok(Value::String(text)) => all.push_str(&text),
-                Ok(part) => all.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default()),
-                Err(error) => return Err(A::Error::custom(error)),
-            }
-        }
-        Ok(Text(Cow::Owned(all)))
-    }
-}
-
-/// A whole number, or nothing.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Number(pub(super) Option<u64>);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Float(number) = Float::deserialize(deserializer)?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float's cast saturates")]
-        let whole = |number: f64| number as u64;
-        Ok(Self(number.filter(|number| *number >= 0.0).map(whole)))
-    }
-}
-
-/// A number, or nothing.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Float(pub(super) Option<f64>);
-
-impl<'de> Deserialize<'de> for Float {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FloatVisitor;
-        impl<'de> Visitor<'de> for FloatVisitor {
-            type Value = Float;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number")
-            }
-            #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Float, E> {
-                Ok(Float(Some(number as f64)))
-            }
-            #[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Float, E> {
-                Ok(Float(Some(number as f64)))
-            }
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Float, E> {
-                Ok(Float(Some(number)))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Float, E> {
-                Ok(Float(None))
-            }
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Float, E> {
-                Ok(Float(None))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Float, E> {
-                Ok(Float(text.parse().ok().filter(|number: &f64| number.is_finite())))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Float, A::Error> {
-                // Some servers split a price into parts, with their sum beside them.
-                let mut total = Float(None);
-                while let Some(name) = map.next_key::<Text<'_>>()? {
-                    if name.0 == "total_cost" {
-                        total = map.next_value()?;
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(total)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Float, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Float(None))
-            }
-        }
-        deserializer.deserialize_any(FloatVisitor)
     }
 }
 
@@ -407,73 +276,5 @@ impl Counts {
             reasoning,
             provider_cost: self.cost.0.or(ticks).filter(|cost| cost.is_finite() && *cost >= 0.0),
         }
-    }
-}
-
-/// What an error object says, in any of the shapes that servers give it.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct ErrorBody {
-    pub(super) status: Option<u16>,
-    pub(super) code: String,
-    pub(super) text: String,
-}
-
-impl ErrorBody {
-    /// `None` where `json` is no JSON or says nothing that is known here.
-    pub(super) fn of(json: &str) -> Option<Self> {
-        let value: Value = serde_json::from_str(&json::repair(json.trim())).ok()?;
-        // Google wraps its errors in a list.
-        let value = value.get(0).unwrap_or(&value);
-        let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(value);
-        let mut body = Self::default();
-        match error {
-            Value::String(text) => body.text.clone_from(text),
-            Value::Object(_) => body.read(error),
-            _ => return None,
-        }
-        if body.text.is_empty() {
-            // The message stands beside the error in some servers.
-            body.text = words(value.get("message")).or_else(|| words(value.get("detail"))).unwrap_or_default();
-        }
-        (!body.text.is_empty() || !body.code.is_empty()).then_some(body)
-    }
-
-    fn read(&mut self, error: &Value) {
-        let code = error.get("code").or_else(|| error.get("status_code"));
-        let named = |name: &str| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        named("code")
-            .filter(|code| code.parse::<u16>().is_err())
-            .or_else(|| named("type"))
-            .or_else(|| named("status"))
-            .unwrap_or_default()
-            .clone_into(&mut self.code);
-        self.status = [code, error.get("status_code"), error.get("status")]
-            .into_iter()
-            .flatten()
-            .find_map(|value| match value {
-                Value::Number(number) => number.as_u64(),
-                Value::String(text) => text.parse().ok(),
-                _ => None,
-            })
-            .and_then(|status| u16::try_from(status).ok())
-            .filter(|status| (400..600).contains(status));
-        self.text = words(error.get("message")).or_else(|| words(error.get("detail"))).unwrap_or_default();
-        // What OpenRouter's provider said itself.
-        if let Some(raw) = error.pointer("/metadata/raw").and_then(|raw| words(Some(raw))) {
-            let raw = Self::of(&raw).map_or(raw, |inner| inner.text);
-            if !raw.is_empty() && !self.text.contains(&raw) {
-                self.text =
-                    if self.text.is_empty() { raw } else { format!("{}: {raw}", self.text.trim_end_matches('.')) };
-            }
-        }
-    }
-}
-
-/// A text, or the JSON of whatever stands in its place.
-fn words(value: Option<&Value>) -> Option<String> {
-    match value? {
-        Value::Null => None,
-        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        other => Some(other.to_string()),
     }
 }

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::chunk::{Choice, Chunk, Delta as Piece, DetailPiece, ErrorBody, ToolCall};
+use super::chunk::{Choice, Chunk, Delta as Piece, DetailPiece, ToolCall};
+use super::super::error_body::ErrorBody;
 use super::super::{Decoder, Frame};
 use super::MAX_TOOL_CALLS;
 use super::mold::Mold;
@@ -129,6 +130,10 @@ impl Decoder for Stream {
             return self.end(out);
         }
         Err(fault::ended_early())
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
     }
 }
 

@@ -496,7 +496,7 @@ fn requests_satisfy_the_published_schema() {
     let schema = std::fs::read(path).map_or(json!({ "required": ["messages", "model", "stream"] }), |bytes| {
         serde_json::from_slice(&bytes).unwrap()
     });
-    let validator = jsonschema::validator_for(&closed(schema)).unwrap();
+    let validator = jsonschema::validator_for(&crate::models::wires::tests::closed(schema)).unwrap();
     let openai = model("openai", "https://api.openai.com/v1");
     let messages = vec![
         user("look"),
@@ -528,22 +528,4 @@ fn requests_satisfy_the_published_schema() {
             }
         }
     }
-}
-
-/// The schema with misspelt fields forbidden, as typed dictionaries leave every object open.
-fn closed(mut schema: Value) -> Value {
-    match &mut schema {
-        Value::Object(map) => {
-            let is_open = map.get("type") == Some(&json!("object")) && !map.contains_key("additionalProperties");
-            if is_open && map.contains_key("properties") {
-                map.insert("additionalProperties".to_owned(), false.into());
-            }
-            for value in map.values_mut() {
-                *value = closed(value.take());
-            }
-        }
-        Value::Array(list) => list.iter_mut().for_each(|value| *value = closed(value.take())),
-        _ => {}
-    }
-    schema
 }
