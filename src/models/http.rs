@@ -89,6 +89,8 @@ struct Reading {
     opened: Opened,
     /// Bytes since the last event.
     silent: usize,
+    /// As the decoder said last.
+    is_whole: bool,
 }
 
 impl Stream for Answer {
@@ -117,7 +119,7 @@ impl futures_util::Stream for Answer {
                 State::Opening(opening) => match opening.as_mut().poll(cx) {
                     Poll::Ready(Ok(mut opened)) => {
                         this.ready.extend(opened.warnings.drain(..).map(Delta::Warning));
-                        this.state = State::Reading(Box::new(Reading { opened, silent: 0 }));
+                        this.state = State::Reading(Box::new(Reading { opened, silent: 0, is_whole: false }));
                     }
                     Poll::Ready(Err(fault)) => this.fail(fault),
                     Poll::Pending => match this.clock.poll(cx) {
@@ -211,6 +213,13 @@ impl Answer {
         if event {
             self.clock.event();
         }
+        match (reading.opened.decoder.is_whole(), reading.is_whole) {
+            (true, _) => self.clock.stop(),
+            // It went on after all.
+            (false, true) => self.clock.stopped = None,
+            (false, false) => {}
+        }
+        reading.is_whole = reading.opened.decoder.is_whole();
         if reading.opened.decoder.is_done() {
             self.clock.trailer = CLOSING;
         }

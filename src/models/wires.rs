@@ -18,9 +18,16 @@ macro_rules! wires {
     };
 }
 
-wires! { azure_openai_responses openai_codex_responses openai_completions openai_responses }
+wires! {
+    azure_openai_responses
+    google_generative_ai
+    openai_codex_responses
+    openai_completions
+    openai_responses
+}
 
 mod error_body;
+mod google;
 mod lax;
 mod openai;
 
@@ -120,6 +127,11 @@ pub trait Decoder: Send {
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), Fault>;
     /// Whether nothing can follow what was pushed, so that the end of the body need not be waited for.
     fn is_done(&self) -> bool {
+        false
+    }
+    /// Whether the answer could end here though its body goes on: then silence, or a connection that breaks, is its
+    /// end and no fault. Only of wires whose answers have no last word.
+    fn is_whole(&self) -> bool {
         false
     }
 }

@@ -24,6 +24,11 @@ pub(super) fn responses(data: &[u8]) {
     answer("openai-responses", data);
 }
 
+/// The same of Google's.
+pub(super) fn google(data: &[u8]) {
+    answer("google-generative-ai", data);
+}
+
 fn answer(wire: &str, data: &[u8]) {
     let Some(frames) = cut([data]) else { return };
     let Some(wire) = wires::wire(wire) else { return };

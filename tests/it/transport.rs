@@ -563,6 +563,34 @@ async fn waits_rest_while_nobody_reads() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_last_word_ends_when_nothing_follows_its_reason() {
+    let event = |text: &str, reason: &str| {
+        format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}]}}{reason}}}]}}"#)
+    };
+    let stop = r#","finishReason":"STOP""#;
+    for ends in [|reply: Reply| reply.stall(), |reply: Reply| reply.reset(), |reply: Reply| reply.fin()] {
+        let provider = Provider::start().await;
+        // The first reason turned out to be none.
+        let reply = Reply::stream().event(&event("a", stop)).event(&event("b", "")).event(&event("c", stop));
+        provider.reply(ends(reply));
+        let mut asking = ask(&provider.url());
+        asking.model.wire = "google-generative-ai".into();
+        let mut stream = asking.start();
+        until_text(&mut stream, "abc").await;
+        tokio::time::pause();
+        let outcome = drain(&mut stream).await;
+        assert_eq!((outcome.stopped(), outcome.fault), (true, None));
+        tokio::time::resume();
+        assert_eq!(provider.request(0).await.header("x-goog-api-key"), Some(KEY));
+    }
+    let provider = Provider::start().await;
+    provider.reply(Reply::stream().event(&event("a", stop)).event(&event("b", "")).reset());
+    let mut asking = ask(&provider.url());
+    asking.model.wire = "google-generative-ai".into();
+    assert_eq!(asking.fault().await.category, Category::Network);
+}
+
+#[tokio::test]
 async fn an_answer_that_has_stopped_does_not_wait_for_the_connection_to_end() {
     let provider = Provider::start().await;
     provider.reply(Reply::stream().event(&text("a")).event(STOP).event(DONE).stall());

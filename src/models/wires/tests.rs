@@ -4,6 +4,8 @@ use super::*;
 use crate::catalog::{Cost, Thinking};
 use crate::models::frames::Frames;
 
+pub(crate) mod answers;
+
 extern crate self as aside;
 
 #[path = "../../../tests/fuzz/checks.rs"]
@@ -116,6 +118,11 @@ mod fuzz {
     #[test]
     fn answers_of_the_responses_api_hold() {
         replay("responses", checks::responses);
+    }
+
+    #[test]
+    fn googles_answers_hold() {
+        replay("google", checks::google);
     }
 
     #[test]
