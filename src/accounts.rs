@@ -6,8 +6,11 @@
 //! that print one, `resolve` puts them together.
 
 mod auth_file;
+mod change;
 mod command;
+mod fields;
 mod resolve;
+mod standing;
 mod value;
 
 use std::sync::{Arc, Mutex};
@@ -15,6 +18,9 @@ use std::sync::{Arc, Mutex};
 use secrecy::SecretString;
 
 pub use auth_file::AUTH_FILE;
+pub use change::Changes;
+pub use fields::{Asked, Field};
+pub use standing::Standing;
 
 use crate::settings::Diagnostic;
 use crate::system::System;
@@ -49,6 +55,7 @@ pub struct Accounts {
     /// A leaf cache, never held over an await.
     file: Arc<Mutex<Option<Arc<AuthFile>>>>,
     commands: Commands,
+    changes: Arc<Changes>,
 }
 
 /// Whether a provider can be called, as far as can be told without running or asking anything.
@@ -94,6 +101,8 @@ pub enum AccountErrorKind {
     Unsupported,
     /// The file could not be read or written.
     File,
+    /// It was given up.
+    Cancelled,
 }
 
 impl AccountErrorKind {
@@ -106,6 +115,7 @@ impl AccountErrorKind {
             Self::Unusable => "keyUnusable",
             Self::Unsupported => "signInUnsupported",
             Self::File => "authFile",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -127,12 +137,25 @@ pub struct AccountError {
 impl Accounts {
     /// Reads nothing yet.
     pub fn new(system: System) -> Self {
-        Self { system, file: Arc::default(), commands: Commands::default() }
+        Self { system, file: Arc::default(), commands: Commands::default(), changes: Arc::default() }
     }
 
-    /// What is wrong with `auth.json`.
+    /// The same in a changed environment, in which commands may print something else.
+    #[must_use]
+    pub fn in_system(&self, system: System) -> Self {
+        Self { system, commands: Commands::default(), ..self.clone() }
+    }
+
+    /// What is wrong with `auth.json`, and what is not wise.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        self.auth_file().diagnostics().to_vec()
+        let file = self.auth_file();
+        let bare_names = file.bare_names(|name| self.system.env.get(name).is_some());
+        file.diagnostics().iter().chain(bare_names).cloned().collect()
+    }
+
+    /// What has changed in `auth.json`, whoever changed it, since it was first read.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
     }
 }
 

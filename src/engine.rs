@@ -84,7 +84,8 @@ impl World {
     /// The world around a process, before any client said more.
     pub fn new(system: System, client: Client) -> Self {
         let store = Store::start(&system);
-        Self::with(system, client, store, (Arc::default(), Arc::default()), None)
+        let accounts = Accounts::new(system.clone());
+        Self::with(system, client, store, accounts, (Arc::default(), Arc::default()), None)
     }
 
     /// The same store in a changed world: what `initialize` brings.
@@ -96,20 +97,22 @@ impl World {
         settings: Option<&serde_json::value::RawValue>,
     ) -> Self {
         let kept = (Arc::clone(&self.backends), Arc::clone(&self.retries));
-        Self::with(system, client, self.store.clone(), kept, settings)
+        let accounts = self.accounts.in_system(system.clone());
+        Self::with(system, client, self.store.clone(), accounts, kept, settings)
     }
 
     fn with(
         system: System,
         client: Client,
         store: Store,
+        accounts: Accounts,
         (backends, retries): (Arc<Backends>, Arc<RetryBudget>),
         settings: Option<&serde_json::value::RawValue>,
     ) -> Self {
         let (settings, diagnostics) = Settings::load(&system, settings);
         Self {
             catalog: Arc::new(Catalog::new(system.clone(), crate::models::is_known_wire)),
-            accounts: Arc::new(Accounts::new(system.clone())),
+            accounts: Arc::new(accounts),
             settings: Arc::new(settings),
             store,
             backends,

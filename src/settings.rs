@@ -1,8 +1,11 @@
 //! Settings in layers: built in < the user's `settings.json` < the client's `initialize.settings`.
 //!
-//! Also the one reader of JSON with comments, which `auth.json` and `models.json` share. It must never read a
+//! Also the one reader of JSON with comments, and the one way to change such a file, which `auth.json` and
+//! `models.json` share. It must never read a
 //! project folder's file as anything but a restriction.
 
+pub mod change;
+pub mod edit;
 pub mod jsonc;
 pub mod load;
 pub mod nearest;

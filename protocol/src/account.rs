@@ -1,5 +1,9 @@
 //! Providers, and signing in to them.
 
+use std::collections::BTreeMap;
+
+use crate::{Diagnostic, Secret};
+
 objects! {
     /// Which providers to list.
     #[derive(Default)]
@@ -46,7 +50,11 @@ objects! {
         pub account: Option<String>,
         /// The key itself, for `apiKey`; asked for where it is missing.
         #[serde(default)]
-        pub api_key: Option<String>,
+        pub api_key: Option<Secret>,
+        /// Variables that are stored with the key and hold for this provider alone, such as an account id.
+        /// What the provider needs besides its key is asked for where it is missing.
+        #[serde(default)]
+        pub env: Option<BTreeMap<String, String>>,
     }
 
     /// Signed in.
@@ -68,6 +76,8 @@ objects! {
     pub struct LogoutResult {
         /// Whether there was anything.
         pub removed: bool,
+        /// The account as it now stands: another source may still make the provider available.
+        pub account: AccountStatus,
     }
 
     /// Whose state to tell.
@@ -82,6 +92,8 @@ objects! {
     pub struct AuthStatusResult {
         /// One entry an account.
         pub accounts: Vec<AccountStatus>,
+        /// Problems found in the user's files.
+        pub diagnostics: Vec<Diagnostic>,
     }
 
     /// The state of one account; never its secret.
@@ -92,6 +104,8 @@ objects! {
         pub account: Option<String>,
         /// Where the credential comes from; null where there is none.
         pub source: Option<CredentialSource>,
+        /// The variable that holds it, for `environment`.
+        pub variable: Option<String>,
         /// Who is signed in, where the provider says so.
         pub identity: Option<String>,
         /// When it ends, in milliseconds since the Unix epoch.
@@ -144,5 +158,3 @@ open_enum! {
         DeviceCode = "deviceCode",
     }
 }
-
-use crate::Diagnostic;

@@ -18,6 +18,7 @@ pub mod item;
 pub mod layout;
 pub mod methods;
 pub mod model;
+pub mod secret;
 pub mod session;
 pub mod turn;
 
@@ -34,6 +35,7 @@ pub use item::*;
 pub use layout::*;
 pub use methods::*;
 pub use model::*;
+pub use secret::Secret;
 pub use session::*;
 pub use turn::*;
 

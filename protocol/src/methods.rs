@@ -145,6 +145,12 @@ methods! {
             "Cancels every turn, flushes every conversation, answers last and ends the process.";
         request ListProviders = "listProviders" (ListProvidersParams) -> ListProvidersResult:
             "Every provider, and whether it could be used now.";
+        request Login = "login" (LoginParams) -> LoginResult:
+            "Signs in to a provider. Stays open while the flow runs.";
+        request Logout = "logout" (LogoutParams) -> LogoutResult:
+            "Removes what is stored for a provider.";
+        request AuthStatus = "authStatus" (AuthStatusParams) -> AuthStatusResult:
+            "Who is signed in where, from which source, until when.";
         request ListModels = "listModels" (ListModelsParams) -> ListModelsResult:
             "Every model with its price. Never runs a command and never waits for the network.";
         request NewSession = "newSession" (NewSessionParams) -> NewSessionResult:
@@ -167,12 +173,6 @@ methods! {
             "Ends the process as the end of input does.";
     }
     Client Planned {
-        request Login = "login" (LoginParams) -> LoginResult:
-            "Signs in to a provider. Stays open while the flow runs.";
-        request Logout = "logout" (LogoutParams) -> LogoutResult:
-            "Removes what is stored for a provider.";
-        request AuthStatus = "authStatus" (AuthStatusParams) -> AuthStatusResult:
-            "Who is signed in where, from which source, until when.";
         request RefreshModels = "refreshModels" (RefreshModelsParams) -> RefreshModelsResult:
             "Fetches fresh model facts.";
         request ForkSession = "forkSession" (ForkSessionParams) -> NewSessionResult:
@@ -201,6 +201,10 @@ methods! {
             "A form for the person. Without the capability the asker is told that nobody answered.";
         notification EventHappened = "event" (Event):
             "Something happened in a conversation.";
+        notification AccountsHaveChanged = "accountsChanged" (AccountsChanged):
+            "Accounts have changed.";
+        notification ModelsHaveChanged = "modelsChanged" (ModelsChanged):
+            "The list of models has changed.";
         notification CancelQuestion = "$/cancelRequest" (CancelRequestParams):
             "A question of the server needs no answer any more.";
     }
@@ -217,9 +221,5 @@ methods! {
             "A code to be typed on another device.";
         notification LoginProgressed = "loginProgress" (LoginProgress):
             "How a login goes on.";
-        notification AccountsHaveChanged = "accountsChanged" (AccountsChanged):
-            "Accounts have changed.";
-        notification ModelsHaveChanged = "modelsChanged" (ModelsChanged):
-            "The list of models has changed.";
     }
 }

@@ -1,6 +1,6 @@
 //! Prompts, and what can be done while one is answered.
 
-use crate::{ContentBlock, TurnError};
+use crate::{ContentBlock, Secret, TurnError};
 
 open_enum! {
     /// Why a turn ended.
@@ -68,7 +68,7 @@ objects! {
         pub provider: Option<String>,
         /// A key for this prompt only; never stored, never shown.
         #[serde(default)]
-        pub api_key: Option<String>,
+        pub api_key: Option<Secret>,
         /// The folder of a new conversation.
         #[serde(default)]
         pub cwd: Option<String>,

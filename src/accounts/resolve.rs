@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::auth_file::{self, AUTH_FILE, AuthFile, StoreError, Stored};
+use super::auth_file::{self, AUTH_FILE, AuthFile, Stored};
 use super::value::{self, ValueError, Variables};
 use super::{AccountError, AccountErrorKind, Accounts, Credential, Source, Status};
 use crate::catalog::placeholder::{self, Unfilled};
@@ -140,24 +140,7 @@ impl Accounts {
     /// `text`, a base URL, with the places in it filled from the provider's own variables, else from the
     /// environment.
     pub fn expand(&self, provider: &Provider, text: &str) -> Result<String, AccountError> {
-        let file = self.auth_file();
-        let variables = self.variables(file.entry(&provider.id));
-        placeholder::filled(text, |name| variables.get(name).map(str::to_owned)).map_err(
-            |error| match error {
-                Unfilled::Unset(name) => error_of(
-                    AccountErrorKind::VariableUnset,
-                    provider,
-                    format!("{name} is not set, which the address of {} needs", provider.id),
-                    variable_hint(provider, &name),
-                ),
-                Unfilled::Unfit(name, why) => error_of(
-                    AccountErrorKind::Unusable,
-                    provider,
-                    format!("{name} cannot be part of the address of {}: {why}", provider.id),
-                    format!("correct {name} where it is set: in {AUTH_FILE} or in the environment"),
-                ),
-            },
-        )
+        expanded(provider, text, |name| self.variable(provider, name))
     }
 
     /// What `name` is for calls of `provider`: its own variable in `auth.json`, else the environment's.
@@ -176,23 +159,6 @@ impl Accounts {
         self.system.with_environment(own.iter().map(|(name, value)| (name.clone(), value.clone())))
     }
 
-    /// Stores `key` in `auth.json` as the credential of `provider`; everything else in the file stays.
-    pub async fn store_key(&self, provider: &Provider, key: &SecretString) -> Result<(), AccountError> {
-        let key = value::sendable(key.expose_secret())
-            .map_err(|error| failed(provider, "the key that was given", error, None))?;
-        auth_file::store(&self.system, &provider.id, &key).await.map_err(|error| {
-            let hint = match &error {
-                StoreError::Unreadable(_) => {
-                    "mend the file or move it away, then store the key again".to_owned()
-                }
-                StoreError::Locked(_) => "try again when the other process has finished".to_owned(),
-                StoreError::NoFolder | StoreError::Io(_) => self.hint(provider),
-            };
-            let message = format!("the key of {} was not stored in {AUTH_FILE}: {error}", provider.id);
-            error_of(AccountErrorKind::File, provider, message, hint)
-        })
-    }
-
     /// The file as it stands now. One look at its state; it is read only when that changed, so that a login
     /// made by another process is seen.
     pub(super) fn auth_file(&self) -> Arc<AuthFile> {
@@ -200,11 +166,17 @@ impl Accounts {
         let stamp = AuthFile::stamp(&self.system);
         match newest.as_ref() {
             Some(file) if file.stamp_read() == stamp => Arc::clone(file),
-            _ => Arc::clone(newest.insert(Arc::new(AuthFile::read(&self.system, stamp)))),
+            known => {
+                let file = Arc::new(AuthFile::read(&self.system, stamp));
+                if let Some(known) = known {
+                    self.changes.note(known.differing(&file));
+                }
+                Arc::clone(newest.insert(file))
+            }
         }
     }
 
-    fn variables<'v>(&'v self, entry: Option<&'v Stored>) -> Variables<'v> {
+    pub(super) fn variables<'v>(&'v self, entry: Option<&'v Stored>) -> Variables<'v> {
         let own = match entry {
             Some(Stored::Key { env, .. }) => env,
             Some(Stored::SignIn | Stored::Invalid(_)) | None => &NO_VARIABLES,
@@ -230,32 +202,53 @@ impl Accounts {
             "{AUTH_FILE} holds a sign-in for {}, which this version of aside cannot use yet",
             provider.id
         );
-        let hint = format!(
-            "use an API key instead: take the entry out of {AUTH_FILE}, then {}",
-            self.hint(provider)
-        );
+        let hint = format!("use an API key instead: {}", self.hint(provider));
         error_of(AccountErrorKind::Unsupported, provider, message, hint)
     }
 
     fn invalid(&self, provider: &Provider, why: &str) -> AccountError {
         let message = format!("the entry of {} in {AUTH_FILE} cannot be used: {why}", provider.id);
-        let hint = format!(
-            "write it as {{\"type\": \"api_key\", \"key\": \"...\"}}, or take it out and {}",
-            self.hint(provider)
-        );
+        let hint =
+            format!("write it as {{\"type\": \"api_key\", \"key\": \"...\"}}, or {}", self.hint(provider));
         error_of(AccountErrorKind::Unusable, provider, message, hint)
     }
 
     /// How a key is given.
-    fn hint(&self, provider: &Provider) -> String {
-        let variable = provider.usual_variable().map_or(String::new(), |name| format!("set {name}, "));
+    pub(super) fn hint(&self, provider: &Provider) -> String {
+        let variable = provider.usual_variable().map_or(String::new(), |name| format!(", set {name}"));
         let file =
             auth_file::path(&self.system).map_or(AUTH_FILE.to_owned(), |path| path.display().to_string());
-        format!(
-            "{variable}pass --api-key, or add \"{}\": {{\"type\": \"api_key\", \"key\": \"...\"}} to {file}",
-            provider.id
-        )
+        if !Self::takes_key(provider)
+            && let Some(sign_in) = provider.sign_in
+        {
+            let other =
+                provider.usual_variable().map_or(String::new(), |name| format!("; set {name} instead"));
+            return format!("signing in with {sign_in} is not part of this version{other}");
+        }
+        format!("run `aside login {}`{variable}, or put an entry into {file}", provider.id)
     }
+}
+
+/// `text` with its places filled in by `value`.
+pub(super) fn expanded(
+    provider: &Provider,
+    text: &str,
+    value: impl Fn(&str) -> Option<String>,
+) -> Result<String, AccountError> {
+    placeholder::filled(text, value).map_err(|error| match error {
+        Unfilled::Unset(name) => error_of(
+            AccountErrorKind::VariableUnset,
+            provider,
+            format!("{name} is not set, which the address of {} needs", provider.id),
+            variable_hint(provider, &name),
+        ),
+        Unfilled::Unfit(name, why) => error_of(
+            AccountErrorKind::Unusable,
+            provider,
+            format!("{name} cannot be part of the address of {}: {why}", provider.id),
+            format!("correct {name} where it is set: in {AUTH_FILE} or in the environment"),
+        ),
+    })
 }
 
 impl Stored {
@@ -279,7 +272,7 @@ fn variable_hint(provider: &Provider, name: &str) -> String {
 }
 
 /// What is told of a value that could not be had. `what` is the value, `file` where it is written.
-fn failed(provider: &Provider, what: &str, error: ValueError, file: Option<&str>) -> AccountError {
+pub(super) fn failed(provider: &Provider, what: &str, error: ValueError, file: Option<&str>) -> AccountError {
     let id = &provider.id;
     let place = file.map_or(String::new(), |file| format!(" in {file}"));
     match error {
@@ -304,6 +297,11 @@ fn failed(provider: &Provider, what: &str, error: ValueError, file: Option<&str>
     }
 }
 
-fn error_of(kind: AccountErrorKind, provider: &Provider, message: String, hint: String) -> AccountError {
+pub(super) fn error_of(
+    kind: AccountErrorKind,
+    provider: &Provider,
+    message: String,
+    hint: String,
+) -> AccountError {
     AccountError { kind, provider: Arc::clone(&provider.id), message, hint }
 }

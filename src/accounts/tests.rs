@@ -1,8 +1,10 @@
 //! Tests of the accounts room.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::catalog::Provider;
@@ -49,7 +51,12 @@ impl World {
     }
 
     fn store(&self, key: &str) -> Result<(), AccountError> {
-        self.runtime.block_on(self.accounts.store_key(&groq(None), &key.into()))
+        self.runtime.block_on(self.accounts.store_key(
+            &groq(None),
+            &key.into(),
+            &BTreeMap::new(),
+            &CancellationToken::new(),
+        ))
     }
 }
 
@@ -207,9 +214,7 @@ fn a_missing_key_says_how_to_give_one() {
     let error = world.key(&groq(None), None).unwrap_err();
     assert_eq!(error.kind, AccountErrorKind::NotSignedIn);
     let file = world.path().display().to_string();
-    let hint = format!(
-        "set GROQ_API_KEY, pass --api-key, or add \"groq\": {{\"type\": \"api_key\", \"key\": \"...\"}} to {file}"
-    );
+    let hint = format!("run `aside login groq`, set GROQ_API_KEY, or put an entry into {file}");
     assert_eq!(error.hint, hint);
 }
 
@@ -307,10 +312,18 @@ fn a_lock_that_somebody_holds_is_waited_for_and_then_named() {
     let provider = groq(None);
     world.runtime.block_on(async {
         tokio::time::pause();
-        let error = world.accounts.store_key(&provider, &"k".into()).await.unwrap_err();
+        let error = world
+            .accounts
+            .store_key(&provider, &"k".into(), &BTreeMap::new(), &CancellationToken::new())
+            .await
+            .unwrap_err();
         assert!(error.message.contains("auth.json.lock"), "{error}");
         held.unlock().unwrap();
-        world.accounts.store_key(&provider, &"k".into()).await.unwrap();
+        world
+            .accounts
+            .store_key(&provider, &"k".into(), &BTreeMap::new(), &CancellationToken::new())
+            .await
+            .unwrap();
     });
     assert_eq!(world.key(&provider, None).as_deref(), Ok("k"));
 }

@@ -55,6 +55,17 @@ pub(super) fn is_there(text: &str, variables: Variables<'_>) -> bool {
     !text.trim().is_empty() && (text.starts_with('!') || expand(text, variables).is_ok())
 }
 
+/// The variables that a text names and that are not set; `None` where none is missing.
+pub(super) fn unset(text: &str, variables: Variables<'_>) -> Option<Vec<String>> {
+    if text.starts_with('!') {
+        return None;
+    }
+    match expand(text, variables) {
+        Err(ValueError::Unset(names)) => Some(names),
+        _ => None,
+    }
+}
+
 /// The text that stands for `literal` itself.
 pub(super) fn escaped(literal: &str) -> String {
     let text = literal.replace('$', "$$");
@@ -122,7 +133,7 @@ pub(super) fn is_bare_name(text: &str, variables: Variables<'_>) -> bool {
     is_legacy_name(text) && variables.get(text).is_some()
 }
 
-fn is_legacy_name(text: &str) -> bool {
+pub(super) fn is_legacy_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }

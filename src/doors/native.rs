@@ -4,9 +4,12 @@
 //! Handlers are registered on a `RpcModule` and looked up there; they translate, hand over and return at once.
 //! `project.rs` makes lines of what the engine tells; `lifecycle.rs` says when the process ends.
 
+mod accounts;
 pub mod convert;
 mod handlers;
 pub mod lifecycle;
+mod login;
 pub mod project;
 
+pub use accounts::auth_status;
 pub use handlers::{diagnostics, models, providers};

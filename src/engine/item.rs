@@ -255,6 +255,16 @@ impl Failure {
         )
     }
 
+    /// Something else is at work.
+    pub fn busy_with(message: impl Into<String>, hint: &str) -> Self {
+        Self::new(FailureKind::Busy, message, Some(hint))
+    }
+
+    /// It was cancelled.
+    pub fn cancelled(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Cancelled, message, None)
+    }
+
     /// Another process has the session, or a newer version wrote it.
     pub fn read_only(session: &SessionId, why: &str) -> Self {
         Self::new(

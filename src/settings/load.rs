@@ -64,8 +64,12 @@ pub fn read_text(system: &System, path: &Path) -> Result<Option<String>, Diagnos
         Err(error) => {
             let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
             let line = memchr::memchr_iter(b'\n', valid).count() + 1;
+            let start = memchr::memrchr(b'\n', valid).map_or(0, |newline| newline + 1);
+            let before = String::from_utf8_lossy(valid.get(start..).unwrap_or_default());
+            let column = before.trim_start_matches('\u{feff}').chars().count() + 1;
             Err(Diagnostic {
                 line: u32::try_from(line).unwrap_or(u32::MAX),
+                column: u32::try_from(column).unwrap_or(u32::MAX),
                 ..whole("the file is not UTF-8".into())
             })
         }
@@ -349,7 +353,8 @@ mod tests {
         assert_eq!(settings.default_model.as_deref(), Some("demo"));
         let (_home, system) = system(Some(b"{\n\xff}"));
         let (_, diagnostics) = Settings::load(&system, None);
-        assert_eq!((diagnostics[0].line, diagnostics[0].message.as_str()), (2, "the file is not UTF-8"));
+        let told = (diagnostics[0].line, diagnostics[0].column, diagnostics[0].message.as_str());
+        assert_eq!(told, (2, 1, "the file is not UTF-8"));
     }
 
     #[test]

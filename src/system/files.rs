@@ -14,8 +14,16 @@ pub struct Stamp {
     pub len: u64,
     /// Modification time in nanoseconds since the Unix epoch, where the file system tells it.
     pub modified_ns: u128,
+    /// Time of the last change of its inode, in nanoseconds; zero where there is none.
+    pub changed_ns: i128,
     /// Inode, zero where there is none.
     pub inode: u64,
+    /// Device, zero where there is none.
+    pub device: u64,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+    /// Permission bits for the group and others, zero where there are none.
+    pub shared_mode: u32,
 }
 
 /// One entry of a folder.
@@ -52,6 +60,13 @@ pub trait Files: Send + Sync {
     fn sync(&self, file: &File) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// The file that a path means once its links are followed, also where there is none yet.
+    fn target(&self, path: &Path) -> PathBuf;
+    /// Opens a file to be locked, and creates it where there is none. A folder that stands in its place is
+    /// opened instead.
+    fn open_lock(&self, path: &Path) -> io::Result<File>;
+    /// What a [`Files::replace`] of this file has left beside it when its process was killed.
+    fn leftovers(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
 }
 
 /// The real file system.
@@ -89,13 +104,14 @@ impl Files for RealFiles {
     }
 
     fn replace(&self, path: &Path, contents: &[u8]) -> io::Result<()> {
-        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let target = self.target(path);
         let dir = target.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
         self.create_dir(dir)?;
-        let mut beside = tempfile::NamedTempFile::new_in(dir)?;
+        let prefix = temporary_prefix(&target);
+        let mut beside = tempfile::Builder::new().prefix(&prefix).suffix(TEMPORARY).tempfile_in(dir)?;
         beside.write_all(contents)?;
         if let Ok(existing) = std::fs::metadata(&target) {
-            beside.as_file().set_permissions(existing.permissions())?;
+            take_over(&existing, beside.as_file())?;
         }
         beside.as_file().sync_all()?;
         beside.persist(&target).map_err(|failed| failed.error)?;
@@ -133,6 +149,85 @@ impl Files for RealFiles {
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
     }
+
+    fn target(&self, path: &Path) -> PathBuf {
+        let mut target = path.to_path_buf();
+        // A link to what is not there yet cannot be followed by the system; as many as the system follows.
+        for _ in 0..40 {
+            match std::fs::canonicalize(&target) {
+                Ok(whole) => return whole,
+                Err(_) => match std::fs::read_link(&target) {
+                    Ok(next) => target = target.parent().map_or(next.clone(), |dir| dir.join(&next)),
+                    Err(_) => return target,
+                },
+            }
+        }
+        path.to_path_buf()
+    }
+
+    fn open_lock(&self, path: &Path) -> io::Result<File> {
+        let open = || match self.open_append(path) {
+            // A folder, or a lock of somebody else: it is held all the same.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => File::open(path),
+            other => other,
+        };
+        match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match self.create_new(path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(),
+                other => other,
+            },
+            other => other,
+        }
+    }
+
+    fn leftovers(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let target = self.target(path);
+        let dir = target.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
+        let prefix = temporary_prefix(&target);
+        let mut left = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            let name = entry?.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(TEMPORARY)) {
+                left.push(dir.join(name));
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// How the name of a file ends that is about to take another's place.
+const TEMPORARY: &str = ".tmp";
+
+/// How it begins.
+fn temporary_prefix(target: &Path) -> String {
+    format!(".{}.", target.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Gives `new`, which is private, the owner and the mode of the file whose place it takes.
+#[cfg(unix)]
+fn take_over(existing: &std::fs::Metadata, new: &File) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let own = new.metadata()?;
+    let mut mode = existing.mode() & 0o777;
+    if (own.uid(), own.gid()) != (existing.uid(), existing.gid())
+        && std::os::unix::fs::fchown(new, Some(existing.uid()), Some(existing.gid())).is_err()
+    {
+        // It stays ours: what its old group was allowed is not what ours is.
+        mode &= 0o707;
+    }
+    new.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn take_over(existing: &std::fs::Metadata, new: &File) -> io::Result<()> {
+    new.set_permissions(existing.permissions())
+}
+
+impl Stamp {
+    /// The state that `metadata` tells.
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        stamp_of(metadata)
+    }
 }
 
 fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
@@ -142,10 +237,15 @@ fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
         .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
         .map_or(0, |since| since.as_nanos());
     #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+    let (device, inode, changed_ns, shared_mode) = {
+        use std::os::unix::fs::MetadataExt as _;
+        let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+        (metadata.dev(), metadata.ino(), changed, metadata.mode() & 0o077)
+    };
     #[cfg(not(unix))]
-    let inode = 0;
-    Stamp { len: metadata.len(), modified_ns, inode }
+    let (device, inode, changed_ns, shared_mode) = (0, 0, 0, 0);
+    let is_dir = metadata.is_dir();
+    Stamp { len: metadata.len(), modified_ns, changed_ns, inode, device, is_dir, shared_mode }
 }
 
 /// Makes a rename durable. Windows has no such call: the rename itself is.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 
 use aside::doors::native::lifecycle::{Streams, Watch, serve};
@@ -167,5 +167,17 @@ impl Files for Faults {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         RealFiles.remove(path)
+    }
+
+    fn target(&self, path: &Path) -> PathBuf {
+        RealFiles.target(path)
+    }
+
+    fn open_lock(&self, path: &Path) -> io::Result<File> {
+        RealFiles.open_lock(path)
+    }
+
+    fn leftovers(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        RealFiles.leftovers(path)
     }
 }

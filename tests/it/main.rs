@@ -8,6 +8,7 @@
 )]
 
 mod abuse;
+mod accounts;
 mod cli;
 mod conversation;
 mod faults;

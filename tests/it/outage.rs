@@ -220,7 +220,7 @@ fn which_credential_was_refused_is_told() {
         let error = server.prompted(&hi()).error.unwrap();
         assert_eq!(error.message, format!("lab answered with status {status}: no"));
         assert!(error.hint.unwrap().ends_with("; it was asked with the apiKey of models.json"));
-        let given = PromptParams { api_key: Some("sk-given-0123456789".to_owned()), ..hi() };
+        let given = PromptParams { api_key: Some("sk-given-0123456789".into()), ..hi() };
         let hint = server.prompted(&given).error.unwrap().hint.unwrap();
         assert!(hint.ends_with("the key that was given with the request"), "{hint}");
         assert_eq!(upstream.provider.requests().len(), 2);

@@ -263,7 +263,7 @@ fn request(method: &str, params: impl Serialize) -> Value {
 /// A result of each request that the client sends, as the types write it.
 fn results() -> Vec<(&'static str, Value)> {
     let account = json!({
-        "provider": "demo", "account": null, "source": "authFile", "identity": null, "expiresAtMs": null,
+        "provider": "demo", "account": null, "source": "authFile", "variable": null, "identity": null, "expiresAtMs": null,
         "hint": null,
     });
     let diagnostic = json!({ "path": "/s.json", "line": 1, "column": 0, "message": "odd" });
@@ -331,8 +331,8 @@ fn results() -> Vec<(&'static str, Value)> {
         ),
         ("cancel", json!({ "cancelled": true })),
         ("login", json!({ "account": account })),
-        ("logout", json!({ "removed": true })),
-        ("authStatus", json!({ "accounts": [account] })),
+        ("logout", json!({ "removed": true, "account": account })),
+        ("authStatus", json!({ "accounts": [account], "diagnostics": [] })),
         ("refreshModels", json!({ "changed": 1 })),
         ("forkSession", json!({ "sessionId": "s2", "session": session() })),
         ("renameSession", json!({})),

@@ -14,6 +14,8 @@ export interface AccountStatus {
   account: string | null;
   /** Where the credential comes from; null where there is none. */
   source: CredentialSource | null;
+  /** The variable that holds it, for `environment`. */
+  variable: string | null;
   /** Who is signed in, where the provider says so. */
   identity: string | null;
   /** When it ends, in milliseconds since the Unix epoch. */
@@ -62,6 +64,8 @@ export interface AuthStatusParams {
 export interface AuthStatusResult {
   /** One entry an account. */
   accounts: AccountStatus[];
+  /** Problems found in the user's files. */
+  diagnostics: Diagnostic[];
 }
 
 /** Ends the turn that runs, and what waits behind it. */
@@ -842,6 +846,8 @@ export interface LoginParams {
   account?: string | null;
   /** The key itself, for `apiKey`; asked for where it is missing. */
   apiKey?: string | null;
+  /** Variables that are stored with the key and hold for this provider alone, such as an account id. What the provider needs besides its key is asked for where it is missing. */
+  env?: Record<string, string> | null;
 }
 
 /** How a login goes on, tied to its request. */
@@ -872,6 +878,8 @@ export interface LogoutParams {
 export interface LogoutResult {
   /** Whether there was anything. */
   removed: boolean;
+  /** The account as it now stands: another source may still make the provider available. */
+  account: AccountStatus;
 }
 
 /** What a mark is for. */
@@ -1526,6 +1534,12 @@ export interface ClientRequests {
   shutdown: { params: Empty; result: Empty };
   /** Every provider, and whether it could be used now. */
   listProviders: { params: ListProvidersParams; result: ListProvidersResult };
+  /** Signs in to a provider. Stays open while the flow runs. */
+  login: { params: LoginParams; result: LoginResult };
+  /** Removes what is stored for a provider. */
+  logout: { params: LogoutParams; result: LogoutResult };
+  /** Who is signed in where, from which source, until when. */
+  authStatus: { params: AuthStatusParams; result: AuthStatusResult };
   /** Every model with its price. Never runs a command and never waits for the network. */
   listModels: { params: ListModelsParams; result: ListModelsResult };
   /** Begins a conversation. */
@@ -1542,12 +1556,6 @@ export interface ClientRequests {
   prompt: { params: PromptParams; result: PromptResult };
   /** Ends the turn that runs. Its `prompt` is answered with `stopReason: "cancelled"`. May be sent as a notification. */
   cancel: { params: CancelParams; result: CancelResult };
-  /** Planned. Signs in to a provider. Stays open while the flow runs. */
-  login: { params: LoginParams; result: LoginResult };
-  /** Planned. Removes what is stored for a provider. */
-  logout: { params: LogoutParams; result: LogoutResult };
-  /** Planned. Who is signed in where, from which source, until when. */
-  authStatus: { params: AuthStatusParams; result: AuthStatusResult };
   /** Planned. Fetches fresh model facts. */
   refreshModels: { params: RefreshModelsParams; result: RefreshModelsResult };
   /** Planned. Begins a conversation with the content of another. */
@@ -1600,12 +1608,12 @@ export interface ServerRequests {
 export interface ServerNotifications {
   /** Something happened in a conversation. */
   event: { params: Event };
+  /** Accounts have changed. */
+  accountsChanged: { params: AccountsChanged };
+  /** The list of models has changed. */
+  modelsChanged: { params: ModelsChanged };
   /** A question of the server needs no answer any more. */
   "$/cancelRequest": { params: CancelRequestParams };
   /** Planned. How a login goes on. */
   loginProgress: { params: LoginProgress };
-  /** Planned. Accounts have changed. */
-  accountsChanged: { params: AccountsChanged };
-  /** Planned. The list of models has changed. */
-  modelsChanged: { params: ModelsChanged };
 }

@@ -1,6 +1,6 @@
 //! Between the engine's types and the contract's. Nothing else.
 
-use crate::accounts::{Source, Status};
+use crate::accounts::{Accounts, Source, Standing, Status};
 use crate::catalog::{Listed, Provider};
 use crate::doors::peer::RpcError;
 use crate::engine::store::format::{kind_name, mode_name};
@@ -339,36 +339,77 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
 }
 
 /// A provider in a list. `reason` is why it cannot be prompted now.
-pub fn provider_info(provider: &Provider, status: &Status, reason: Option<String>) -> wire::ProviderInfo {
-    let source = match &status.source {
-        Source::Missing => None,
-        Source::NotNeeded => Some(wire::CredentialSource::NotNeeded),
-        Source::Stored => Some(wire::CredentialSource::AuthFile),
-        Source::Environment(_) => Some(wire::CredentialSource::Environment),
-        Source::ModelsJson | Source::ModelsJsonCommand => Some(wire::CredentialSource::ModelsFile),
-    };
+pub fn provider_info(provider: &Provider, accounts: &Accounts, reason: Option<String>) -> wire::ProviderInfo {
+    let by_key = Accounts::takes_key(provider).then_some(wire::LoginMethod::ApiKey);
     wire::ProviderInfo {
         id: provider.id.to_string(),
         name: provider.name.to_string(),
         available: reason.is_none(),
         reason,
-        source,
+        source: source(&accounts.status(provider).source),
         key_variables: provider.key_variables.iter().map(ToString::to_string).collect(),
         default_model: provider.default_model.as_deref().map(str::to_owned),
-        login_methods: if provider.needs_key { vec![wire::LoginMethod::ApiKey] } else { Vec::new() },
+        login_methods: by_key.into_iter().collect(),
     }
 }
 
 /// Why a provider's models cannot be prompted now.
-pub fn missing_key(provider: &Provider) -> String {
+pub fn missing_key(provider: &Provider, status: &Status) -> String {
+    let login = format!("`aside login {}`", provider.id);
+    if let (false, Some(name)) = (status.source == Source::Missing, &status.unset) {
+        return format!("{name} is not set, which its address needs: {login} asks for it");
+    }
     let sign_in = provider.sign_in.map(|with| format!("signing in with {with} is not part of this version"));
-    match (provider.usual_variable(), sign_in) {
-        (Some(variable), None) => format!("no key: set {variable}, or put one into auth.json"),
-        (Some(variable), Some(sign_in)) => {
-            format!("no key: set {variable}, or put one into auth.json ({sign_in})")
-        }
-        (None, Some(sign_in)) => sign_in,
-        (None, None) => "no key: put one into auth.json or models.json".to_owned(),
+    if !Accounts::takes_key(provider)
+        && let Some(sign_in) = sign_in
+    {
+        return sign_in;
+    }
+    let variable = provider.usual_variable().map_or(String::new(), |name| format!(", or set {name}"));
+    let sign_in = sign_in.map_or(String::new(), |sign_in| format!(" ({sign_in})"));
+    format!("no key: {login}{variable}{sign_in}")
+}
+
+/// An account as it stands.
+pub fn account(provider: &Provider, standing: &Standing) -> wire::AccountStatus {
+    wire::AccountStatus {
+        provider: provider.id.to_string(),
+        account: None,
+        source: source(&standing.status.source),
+        variable: match &standing.status.source {
+            Source::Environment(name) => Some(name.to_string()),
+            Source::Missing
+            | Source::NotNeeded
+            | Source::Stored
+            | Source::ModelsJson
+            | Source::ModelsJsonCommand => None,
+        },
+        identity: None,
+        expires_at_ms: None,
+        hint: standing.hint.clone(),
+    }
+}
+
+/// An entry of `auth.json` whose provider nobody knows. `source` is where it still stands.
+pub fn unknown_account(id: &str, source: Option<wire::CredentialSource>) -> wire::AccountStatus {
+    wire::AccountStatus {
+        provider: id.to_owned(),
+        account: None,
+        source,
+        variable: None,
+        identity: None,
+        expires_at_ms: None,
+        hint: Some("no provider of this id is known".to_owned()),
+    }
+}
+
+fn source(source: &Source) -> Option<wire::CredentialSource> {
+    match source {
+        Source::Missing => None,
+        Source::NotNeeded => Some(wire::CredentialSource::NotNeeded),
+        Source::Stored => Some(wire::CredentialSource::AuthFile),
+        Source::Environment(_) => Some(wire::CredentialSource::Environment),
+        Source::ModelsJson | Source::ModelsJsonCommand => Some(wire::CredentialSource::ModelsFile),
     }
 }
 

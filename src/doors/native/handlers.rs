@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::convert;
-use crate::accounts::Source;
+use super::login::Logins;
+use super::{accounts, convert};
 use crate::catalog::{Provider, ThinkingLevel};
 use crate::doors::peer::RpcError;
 use crate::doors::peer::classify::error;
@@ -43,6 +43,8 @@ pub(super) struct Context {
     pub(super) initialized: bool,
     /// The process whose death ends this one, as `initialize` named it.
     pub(super) client_process: Option<u32>,
+    /// Logins and logouts under way.
+    pub(super) logins: Logins,
     /// A `shutdown` that waits for its end.
     pub(super) shutdown: Option<Ticket>,
 }
@@ -55,6 +57,9 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     (method::Shutdown::NAME, shutdown),
     (method::ListProviders::NAME, list_providers),
     (method::ListModels::NAME, list_models),
+    (method::Login::NAME, accounts::login),
+    (method::Logout::NAME, accounts::logout),
+    (method::AuthStatus::NAME, accounts::auth_status_handler),
     (method::NewSession::NAME, new_session),
     (method::OpenSession::NAME, open_session),
     (method::ListSessions::NAME, list_sessions),
@@ -137,7 +142,7 @@ fn invalid_params(path: &str, message: String) -> ErrorObjectOwned {
 }
 
 /// Reads params. The path of a field that is wrong is a JSON Pointer.
-fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, ErrorObjectOwned> {
+pub(super) fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, ErrorObjectOwned> {
     let text = call.params.as_ref().map_or("{}", |params| params.get());
     if !text.trim_start().starts_with('{') {
         return Err(invalid_params("", "params are named: an object".to_owned()));
@@ -187,17 +192,20 @@ macro_rules! params {
 macro_rules! not_in_batch {
     ($call:ident) => {
         if $call.in_batch {
-            let data = wire::ErrorData {
-                kind: wire::ErrorKind::InvalidRequest,
-                hint: Some("send it as a message of its own".to_owned()),
-                path: None,
-                retry_after_ms: None,
-            };
-            let message = "sessions and turns are not started from a batch";
-            let error = ErrorObjectOwned::owned(ErrorCode::InvalidRequest.code(), message, Some(data));
-            return Err(($call.ticket, error));
+            return Err(($call.ticket, in_batch("sessions and turns are not started from a batch")));
         }
     };
+}
+
+/// The error of what may not be started from a batch.
+pub(super) fn in_batch(message: &str) -> ErrorObjectOwned {
+    let data = wire::ErrorData {
+        kind: wire::ErrorKind::InvalidRequest,
+        hint: Some("send it as a message of its own".to_owned()),
+        path: None,
+        retry_after_ms: None,
+    };
+    ErrorObjectOwned::owned(ErrorCode::InvalidRequest.code(), message, Some(data))
 }
 
 /// Turns a failure into the handler's error.
@@ -210,12 +218,12 @@ macro_rules! or_fail {
     };
 }
 
-fn object(failure: &Failure) -> ErrorObjectOwned {
+pub(super) fn object(failure: &Failure) -> ErrorObjectOwned {
     let error = convert::rpc_error(failure);
     ErrorObjectOwned::owned(error.code, error.message, Some(error.data))
 }
 
-fn answer(context: &Context, ticket: Ticket, result: &impl serde::Serialize) {
+pub(super) fn answer(context: &Context, ticket: Ticket, result: &impl serde::Serialize) {
     let mut json = Vec::new();
     append(&mut json, result);
     context.sink.send(Direct::Answer { ticket, answer: Ok(json) });
@@ -312,9 +320,7 @@ pub fn providers(world: &World) -> wire::ListProvidersResult {
     wire::ListProvidersResult {
         providers: providers
             .iter()
-            .map(|provider| {
-                convert::provider_info(provider, &world.accounts.status(provider), why_not(world, provider))
-            })
+            .map(|provider| convert::provider_info(provider, &world.accounts, why_not(world, provider)))
             .collect(),
         diagnostics: diagnostics(world),
     }
@@ -333,10 +339,7 @@ fn why_not(world: &World, provider: &Provider) -> Option<String> {
 /// What is missing before the provider can be called.
 fn no_credential(world: &World, provider: &Provider) -> Option<String> {
     let status = world.accounts.status(provider);
-    (!status.configured).then(|| match (status.source, status.unset) {
-        (Source::Missing, _) | (_, None) => convert::missing_key(provider),
-        (_, Some(name)) => format!("{name} is not set, which its address needs"),
-    })
+    (!status.configured).then(|| convert::missing_key(provider, &status))
 }
 
 fn list_models(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
@@ -495,7 +498,7 @@ fn prompt(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectO
         model: params.model,
         provider: params.provider,
         thinking: or_fail!(call, thinking(params.thinking.as_deref())),
-        api_key: params.api_key.map(secrecy::SecretString::from),
+        api_key: params.api_key.map(|key| key.0.into()),
         tools: params.tools,
         output_schema: params.output_schema.map(|schema| schema.to_string()),
         max_tokens: params.max_tokens,

@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::handlers::{self, Call, Chosen, Context, unknown_method};
+use super::login::{Logins, tell_changes};
 use super::project::{Native, question_of};
 use crate::doors::peer::requests::Requests;
 use crate::doors::peer::writer::{Direct, Sink, Writer, sink};
@@ -91,6 +92,7 @@ where
         cwd,
         initialized: false,
         client_process: None,
+        logins: Logins::default(),
         shutdown: None,
     };
     let mut dispatcher = Dispatcher { context, module: handlers::module(), drained: false };
@@ -102,7 +104,7 @@ where
     sink.set_ending();
     // What was read and not served is refused with the word that the server is ending.
     drop(incoming);
-    settle(&handle, &sink, dispatcher.context.shutdown.take()).await;
+    settle(&handle, &sink, &mut dispatcher.context).await;
     if ended == Ended::Closed && dispatcher.drained {
         // A script reads as slowly as it likes: what it asked for is not lost to a pager or a full pipe.
         return Ok(tokio::select! {
@@ -117,12 +119,17 @@ where
 }
 
 /// Cancels and saves everything, then answers `shutdown`, if that was it, as the last message of all.
-async fn settle(engine: &Handle, sink: &Sink, shutdown: Option<crate::engine::Ticket>) {
+async fn settle(engine: &Handle, sink: &Sink, context: &mut Context) {
     let (done, settled) = oneshot::channel();
     engine.send(Op::Shutdown { done });
+    let all = async {
+        context.logins.end().await;
+        // Nothing else ends it than its being done.
+        let _ = settled.await;
+    };
     // Either all is settled, or the time is over and the process ends all the same.
-    let _ = tokio::time::timeout(SETTLE, settled).await;
-    sink.send(Direct::Finish { shutdown });
+    let _ = tokio::time::timeout(SETTLE, all).await;
+    sink.send(Direct::Finish { shutdown: context.shutdown.take() });
 }
 
 struct Dispatcher {
@@ -142,10 +149,13 @@ impl Dispatcher {
         let broken = self.context.sink.broken().clone();
         let mut open = true;
         loop {
+            let accounts = Arc::clone(&self.context.world.accounts);
             tokio::select! {
                 biased;
                 () = broken.cancelled() => return Ended::ClientGone,
                 ended = ended_by(signals.as_mut()) => return ended,
+                () = self.context.logins.one_ended() => {}
+                () = accounts.changes().noted() => tell_changes(&accounts, &self.context.sink),
                 message = incoming.recv(), if open => match message {
                     Some(message) => {
                         if self.message(message) == Next::End {
@@ -176,6 +186,10 @@ impl Dispatcher {
                 return self.notification(&method, params.as_deref());
             }
             Incoming::Response { id, result } => {
+                let read = || question_answer(result.as_deref());
+                if self.context.logins.answered(&id, read) {
+                    return Next::GoOn;
+                }
                 if let Some((session, question)) = question_of(&id) {
                     let answer = question_answer(result.as_deref());
                     self.context.engine.send(Op::Answer { session, question, answer });

@@ -31,6 +31,8 @@ const MAX_REFUSALS: usize = 20_000;
 pub enum Direct {
     /// The answer of a handler: JSON text of the result.
     Answer { ticket: Ticket, answer: Result<Vec<u8>, RpcError> },
+    /// A question or a notification of the door itself, as JSON.
+    Message { json: Vec<u8> },
     /// What was no request that could be taken in.
     Refused { invalid: Invalid, batch: Seat },
     /// Nothing more comes: write what is there, the answer to `shutdown` last of all, then end.
@@ -65,6 +67,9 @@ impl Sink {
             Direct::Answer { answer, .. } => {
                 let bytes = answer.as_ref().map_or(0, Vec::len);
                 self.state.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
+            Direct::Message { json } => {
+                self.state.waiting_bytes.fetch_add(json.len(), Ordering::Relaxed);
             }
             Direct::Refused { .. } => {
                 if self.state.refusals.fetch_add(1, Ordering::Relaxed) >= MAX_REFUSALS {
@@ -269,6 +274,10 @@ impl<P: Projection + 'static> Writer<P> {
         match direct {
             // The loop takes it out before.
             Direct::Finish { .. } => {}
+            Direct::Message { json } => {
+                self.sink.state.waiting_bytes.fetch_sub(json.len(), Ordering::Relaxed);
+                write_frame(self.sink.framing(), &json, &mut page.buffer);
+            }
             Direct::Refused { invalid, batch } => {
                 self.sink.state.refusals.fetch_sub(1, Ordering::Relaxed);
                 let claim = Claim { id: invalid.id, batch };

@@ -177,7 +177,7 @@ fn a_key_that_is_given_with_a_prompt_is_used_and_not_kept() {
     upstream.provider.reply(Reply::json(401, &echo));
     upstream.provider.reply(answer(&["ok"]));
     let mut server = TestServer::new().upstream(&upstream).start();
-    let prompt = PromptParams { api_key: Some(GIVEN.to_owned()), ..super::text("hi") };
+    let prompt = PromptParams { api_key: Some(GIVEN.into()), ..super::text("hi") };
     let failed = server.prompted(&prompt);
     assert!(!format!("{failed:?}").contains(GIVEN), "{failed:?}");
     let result = server.prompted(&prompt);

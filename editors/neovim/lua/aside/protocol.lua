@@ -9,6 +9,7 @@
 ---@field provider string The provider's id.
 ---@field account? string The label that tells several accounts apart.
 ---@field source? aside.CredentialSource Where the credential comes from; null where there is none.
+---@field variable? string The variable that holds it, for `environment`.
 ---@field identity? string Who is signed in, where the provider says so.
 ---@field expiresAtMs? integer When it ends, in milliseconds since the Unix epoch.
 ---@field hint? string What the person should know or do.
@@ -38,6 +39,7 @@
 --- The state of every account asked for.
 ---@class aside.AuthStatusResult
 ---@field accounts aside.AccountStatus[] One entry an account.
+---@field diagnostics aside.Diagnostic[] Problems found in the user's files.
 
 --- Ends the turn that runs, and what waits behind it.
 ---@class aside.CancelParams
@@ -556,6 +558,7 @@
 ---@field method? aside.LoginMethod Which way, where there are several.
 ---@field account? string A label that tells several accounts of one provider apart.
 ---@field apiKey? string The key itself, for `apiKey`; asked for where it is missing.
+---@field env? table<string, string> Variables that are stored with the key and hold for this provider alone, such as an account id. What the provider needs besides its key is asked for where it is missing.
 
 --- How a login goes on, tied to its request.
 ---@class aside.LoginProgress
@@ -575,6 +578,7 @@
 --- What was removed.
 ---@class aside.LogoutResult
 ---@field removed boolean Whether there was anything.
+---@field account aside.AccountStatus The account as it now stands: another source may still make the provider available.
 
 --- What a mark is for.
 ---@alias aside.MarkKind
@@ -988,6 +992,9 @@ M.client_requests = {
   initialize = "initialize",
   shutdown = "shutdown",
   listProviders = "listProviders",
+  login = "login",
+  logout = "logout",
+  authStatus = "authStatus",
   listModels = "listModels",
   newSession = "newSession",
   openSession = "openSession",
@@ -996,9 +1003,6 @@ M.client_requests = {
   closeSession = "closeSession",
   prompt = "prompt",
   cancel = "cancel",
-  login = "login",
-  logout = "logout",
-  authStatus = "authStatus",
   refreshModels = "refreshModels",
   forkSession = "forkSession",
   renameSession = "renameSession",
@@ -1031,10 +1035,10 @@ M.server_requests = {
 --- What the server tells the client.
 M.server_notifications = {
   event = "event",
-  cancelRequest = "$/cancelRequest",
-  loginProgress = "loginProgress",
   accountsChanged = "accountsChanged",
   modelsChanged = "modelsChanged",
+  cancelRequest = "$/cancelRequest",
+  loginProgress = "loginProgress",
 }
 
 return M

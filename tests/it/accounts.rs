@@ -1,0 +1,4 @@
+//! Signing in and out by key: over the wire, in the file, and on the command line.
+
+mod file;
+mod login;

@@ -1,0 +1,1 @@
+//! The file under other processes, full disks and crashes.
