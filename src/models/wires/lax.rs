@@ -144,3 +144,58 @@ impl<'de> Deserialize<'de> for Float {
         deserializer.deserialize_any(FloatVisitor)
     }
 }
+
+/// The first elements of a list: no more are kept, so that a list of nothing cannot fill the memory. Empty where
+/// it is no list, or one of its elements is not what it should be.
+#[derive(Debug)]
+pub(super) struct List<T, const MAX: usize>(pub(super) Vec<T>);
+
+impl<T, const MAX: usize> Default for List<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> List<T, MAX> {
+    /// The list that `raw` is.
+    pub(super) fn of(raw: Option<&'de RawValue>) -> Vec<T> {
+        let list: Option<Self> = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        list.unwrap_or_default().0
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListVisitor<T, const MAX: usize>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T, MAX> {
+            type Value = List<T, MAX>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut kept = Vec::new();
+                while kept.len() < MAX {
+                    let Some(element) = seq.next_element()? else { return Ok(List(kept)) };
+                    kept.push(element);
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(List(kept))
+            }
+        }
+        deserializer.deserialize_seq(ListVisitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_bounded() {
+        let list = |text: &str| serde_json::from_str::<List<u8, 2>>(text).map(|list| list.0).ok();
+        assert_eq!(list("[1]"), Some(vec![1]));
+        assert_eq!(list("[1,2,3,{}]"), Some(vec![1, 2]));
+        assert_eq!(list("{}"), None);
+        assert_eq!(List::<u8, 2>::of(None), Vec::<u8>::new());
+    }
+}

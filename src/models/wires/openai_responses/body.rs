@@ -117,7 +117,8 @@ pub(in crate::models::wires) fn encode(request: &Request, model: &Model, name: &
         schema: Schema(schema),
     });
     let reasoning = ask_for_thinking(request, model, &compat);
-    let thinks = model.reasoning && request.thinking != Some(ThinkingLevel::Off);
+    // A model that cannot be kept from thinking thinks all the same.
+    let thinks = model.reasoning && (request.thinking != Some(ThinkingLevel::Off) || reasoning.is_none());
     let body = Body {
         model: name,
         instructions: is_codex.then_some(system.unwrap_or(INSTRUCTIONS)),

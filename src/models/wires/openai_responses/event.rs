@@ -8,8 +8,13 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::models::wires::lax::{Float, Number, Text};
+use crate::models::wires::lax::{Float, List, Number, Text};
 use crate::models::{Usage, json};
+
+/// Items that one answer may have.
+pub(super) const MAX_ITEMS: usize = 1000;
+/// Parts that an item may have.
+const MAX_PARTS: usize = 1000;
 
 /// Any event.
 #[derive(Deserialize)]
@@ -104,7 +109,7 @@ impl<'a> Item<'a> {
 }
 
 fn parts(list: Option<&RawValue>) -> Vec<Part<'_>> {
-    list.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default()
+    List::<_, MAX_PARTS>::of(list)
 }
 
 /// What stands between two parts.
@@ -169,7 +174,7 @@ impl<'a> Response<'a> {
 
     /// Its items, which some servers leave out.
     pub(super) fn items(&self) -> Vec<&'a RawValue> {
-        self.output.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+        List::<_, MAX_ITEMS>::of(self.output)
     }
 
     /// Token counts, where there are any.

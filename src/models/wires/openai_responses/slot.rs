@@ -11,6 +11,9 @@ use crate::models::fault::Again;
 use crate::models::handoff::fnv_more;
 use crate::models::{Delta, Fault, fault, json};
 
+/// A server says twice at most how arguments end, and to compare them takes time.
+const MAX_COMPARED: u8 = 4;
+
 /// What an item becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -62,6 +65,24 @@ struct Call {
     arguments: String,
     /// Bytes of them that were passed on.
     passed: usize,
+    /// How often they were compared with others.
+    compared: u8,
+}
+
+/// Thinking that can be sent back, in the last event of an answer.
+pub(super) struct Thought<'a> {
+    place: u64,
+    id: String,
+    raw: &'a str,
+}
+
+impl<'a> Thought<'a> {
+    /// `None` for any other item.
+    pub(super) fn of(place: u64, raw: &'a RawValue) -> Option<Self> {
+        let item = Item::of(raw)?;
+        let fits = Kind::of(&item.r#type.0) == Some(Kind::Thinking) && item.can_return();
+        fits.then(|| Self { place, id: item.id.0.into_owned(), raw: raw.get() })
+    }
 }
 
 /// What has to go back with a message.
@@ -224,7 +245,8 @@ impl Slot {
             self.pass(out);
             return Ok(());
         }
-        if json::same_arguments(&call.arguments, text) {
+        call.compared += 1;
+        if call.compared <= MAX_COMPARED && json::same_arguments(&call.arguments, text) {
             return Ok(());
         }
         // What was passed on cannot be taken back, and a tool must not run with what the model did not mean.
@@ -268,17 +290,14 @@ impl Slot {
         Ok(())
     }
 
-    /// The answer is over. `items` are those of its last event: some servers say only there what thinking is
+    /// The answer is over. `thoughts` are those of its last event: some servers say only there what thinking is
     /// sent back with.
-    pub(super) fn close(&mut self, items: &[&RawValue], seed: u64, out: &mut Vec<Delta>) {
+    pub(super) fn close(&mut self, thoughts: &[Thought<'_>], seed: u64, out: &mut Vec<Delta>) {
         if self.lacks_signature || (self.kind == Kind::Thinking && !self.done) {
-            let is_it = |item: &Item<'_>| Kind::of(&item.r#type.0) == Some(Kind::Thinking) && item.can_return();
-            let by_place = self.index.and_then(|index| items.get(usize::try_from(index).ok()?));
-            let by_id = items.iter().find(|raw| {
-                Item::of(raw).is_some_and(|item| is_it(&item) && !self.id.is_empty() && item.id.0 == self.id)
-            });
-            if let Some(raw) = by_id.or(by_place).filter(|raw| Item::of(raw).is_some_and(|item| is_it(&item))) {
-                out.push(Delta::Signature { block: self.block, signature: raw.get().to_owned() });
+            let by_id = thoughts.iter().find(|thought| !self.id.is_empty() && thought.id == self.id);
+            let by_place = || thoughts.iter().find(|thought| Some(thought.place) == self.index);
+            if let Some(thought) = by_id.or_else(by_place) {
+                out.push(Delta::Signature { block: self.block, signature: thought.raw.to_owned() });
             }
         }
         if self.kind == Kind::Call {

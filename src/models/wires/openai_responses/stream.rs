@@ -9,14 +9,12 @@ use serde_json::value::RawValue;
 
 use super::super::error_body::ErrorBody;
 use super::super::{Decoder, Frame};
-use super::event::{Event, Item, Response, whole};
+use super::event::{Event, Item, MAX_ITEMS, Response, whole};
 use super::prices::Prices;
-use super::slot::{Kind, Slot};
+use super::slot::{Kind, Slot, Thought};
 use crate::models::handoff::fnv;
 use crate::models::{Delta, Fault, StopReason, fault, json};
 
-/// Items that one answer may have.
-const MAX_ITEMS: usize = 1000;
 /// Bytes of arguments that are kept, to be compared with what the server says at their end.
 const MAX_KEPT: usize = 16 << 20;
 /// Bytes of an error that are worth reading.
@@ -298,8 +296,9 @@ impl Stream {
                 self.item_done(item, Some(index), out)?;
             }
         }
+        let thoughts: Vec<_> = (0..).zip(&items).filter_map(|(place, raw)| Thought::of(place, raw)).collect();
         for slot in &mut self.slots {
-            slot.close(&items, self.seed, out);
+            slot.close(&thoughts, self.seed, out);
         }
         let usage = response.usage().map(|usage| self.prices.charge(usage, &response.service_tier.0));
         out.extend(usage.map(Delta::Usage));

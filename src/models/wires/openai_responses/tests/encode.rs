@@ -281,11 +281,12 @@ fn thinking_is_asked_for_by_the_models_data() {
     check_fields(&ask(Some(ThinkingLevel::Off)), &model, json!({ "reasoning": { "effort": "zero" } }));
     let low = json!({ "reasoning": { "effort": "low", "summary": "auto" }, "include": include });
     check_fields(&ask(Some(ThinkingLevel::Minimal)), &model, low);
+    // It thinks all the same.
     model.thinking = Thinking(vec![level(ThinkingLevel::Off, None)]);
-    check_fields(&ask(Some(ThinkingLevel::Off)), &model, json!({}));
+    check_fields(&ask(Some(ThinkingLevel::Off)), &model, json!({ "include": include }));
     model.thinking = Thinking::default();
     model.provider = "github-copilot".into();
-    check_fields(&ask(Some(ThinkingLevel::Off)), &model, json!({}));
+    check_fields(&ask(Some(ThinkingLevel::Off)), &model, json!({ "include": include }));
     model.provider = "xai".into();
     let off = json!({ "reasoning": { "effort": "none" }, "include": include });
     check_fields(&ask(Some(ThinkingLevel::Off)), &model, off);

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::models::StopReason;
-use crate::models::wires::{self, Wire};
+use crate::models::message::{Assistant, Content, Message, Request};
+use crate::models::wires::{self, Access, Wire};
 
 #[expect(clippy::disallowed_methods, reason = "tests read their own fixtures")]
 fn recordings(wire: &str, suffix: &str) -> Vec<(PathBuf, Vec<u8>)> {
@@ -180,4 +181,98 @@ fn recorded_errors_are_classified() {
         assert_eq!(fault.category, expected, "{name}: {fault:?}");
         assert!(!fault.message.contains(['{', '\n']), "{}", fault.message);
     }
+}
+
+/// A recorded request's conversation in our own words, where it has nothing that we never send.
+fn recorded_messages(body: &Value) -> Option<(Option<String>, Vec<Message>)> {
+    let mut system = None;
+    let mut out: Vec<Message> = Vec::new();
+    for (at, item) in body.get("input")?.as_array()?.iter().enumerate() {
+        let field = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+        let block = match (field("type").as_deref().unwrap_or("message"), field("role").as_deref()) {
+            ("message", Some("system" | "developer")) if at == 0 => {
+                system = Some(said(item)?);
+                continue;
+            }
+            ("message", Some("user")) => {
+                out.push(Message::User(vec![Content::Text(said(item)?.into())]));
+                continue;
+            }
+            ("message", Some("assistant")) => Block::Text { text: said(item)?.into(), signature: None },
+            ("reasoning", None) if field("encrypted_content").is_some() => {
+                Block::Thinking { text: "".into(), signature: Some(item.to_string()) }
+            }
+            ("function_call", None) if item.get("namespace").is_none() => Block::ToolCall {
+                id: field("call_id")?,
+                name: field("name")?,
+                arguments: field("arguments")?,
+                signature: field("id"),
+            },
+            ("function_call_output", None) => {
+                let content = vec![Content::Text(field("output")?.into())];
+                let name = String::new();
+                out.push(Message::ToolResult { call_id: field("call_id")?, name, content, is_error: false });
+                continue;
+            }
+            _ => return None,
+        };
+        match out.last_mut() {
+            Some(Message::Assistant(assistant)) => assistant.blocks.push(block),
+            _ => {
+                out.push(Message::Assistant(Assistant { origin: origin(), blocks: vec![block], complete: true }));
+            }
+        }
+    }
+    Some((system, out))
+}
+
+/// The text of a message that is nothing but one text.
+fn said(item: &Value) -> Option<String> {
+    match item.get("content")? {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) if parts.len() == 1 => Some(parts[0].get("text")?.as_str()?.to_owned()),
+        _ => None,
+    }
+}
+
+/// Without what means nothing: how a text is wrapped, ids and states of messages.
+fn plain(mut input: Value) -> Value {
+    for item in input.as_array_mut().unwrap() {
+        let text = said(item);
+        let item = item.as_object_mut().unwrap();
+        item.remove("status");
+        if item.get("role").is_some() {
+            item.retain(|name, _| name == "role");
+            item.insert("text".to_owned(), text.into());
+        }
+        if item.get("role") == Some(&"developer".into()) {
+            item.insert("role".to_owned(), "system".into());
+        }
+    }
+    input
+}
+
+#[test]
+fn conversations_are_sent_as_other_clients_send_them() {
+    let mut recorded: Vec<_> = ["openai-responses", "azure-openai-responses", "openai-codex-responses"]
+        .iter()
+        .flat_map(|wire| recordings(wire, ".req.json"))
+        .collect();
+    let least = if recorded.is_empty() { 1 } else { 30 };
+    let own = include_bytes!("../../../../../tests/fixtures/openai-responses/conversation/request.json");
+    recorded.push((PathBuf::from("our own"), own.to_vec()));
+    let mut compared = 0;
+    for (path, body) in &recorded {
+        let Ok(body) = serde_json::from_slice::<Value>(body) else { continue };
+        let Some((system, messages)) = recorded_messages(&body) else { continue };
+        let request = Request { system, messages, ..Request::default() };
+        let ours: Value = serde_json::from_slice(&Api.encode(&request, &model("openai", OPENAI), Access::Key).body).unwrap();
+        // Some recordings were never valid: a call without a result.
+        if ours.to_string().contains("No result provided") {
+            continue;
+        }
+        assert_eq!(plain(ours["input"].clone()), plain(body["input"].clone()), "{}", path.display());
+        compared += 1;
+    }
+    assert!(compared >= least, "only {compared} could be compared");
 }
