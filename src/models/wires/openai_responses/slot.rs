@@ -282,12 +282,25 @@ impl Slot {
 
     pub(super) fn end_call(&mut self, item: &Item<'_>, out: &mut Vec<Delta>) -> Result<(), Fault> {
         self.complete_arguments(&whole(item.arguments), out)?;
+        self.let_go(out);
         self.done = true;
         // Ids of another form are refused when they come back.
         if item.id.0.starts_with("fc_") {
             out.push(Delta::Signature { block: self.block, signature: item.id.0.to_string() });
         }
         Ok(())
+    }
+
+    /// Nothing more comes of a call: what is kept of its arguments is passed on, if it was not, and dropped.
+    fn let_go(&mut self, out: &mut Vec<Delta>) {
+        if !self.call.told {
+            return;
+        }
+        let text = std::mem::take(&mut self.call.arguments);
+        if self.call.passed == 0 && !text.is_empty() {
+            self.call.passed = text.len();
+            out.push(Delta::Arguments { block: self.block, text });
+        }
     }
 
     /// The answer is over. `thoughts` are those of its last event: some servers say only there what thinking is
@@ -304,9 +317,7 @@ impl Slot {
             if !self.call.told {
                 self.tell("", seed, out);
             }
-            if self.call.passed == 0 && !self.call.arguments.is_empty() {
-                out.push(Delta::Arguments { block: self.block, text: std::mem::take(&mut self.call.arguments) });
-            }
+            self.let_go(out);
         }
         self.done = true;
     }
