@@ -295,6 +295,7 @@ pub fn classify(status: Option<u16>, code: &str, text: &str) -> Category {
         Some(401) => Category::Authentication,
         Some(402) => Category::PaymentRequired,
         Some(403) if says(NO_MONEY) => Category::PaymentRequired,
+        Some(403) if says(BAD_AWS_KEY) => Category::Authentication,
         Some(403) => Category::Permission,
         Some(404) => Category::NotFound,
         Some(408) => Category::Timeout,
@@ -302,7 +303,8 @@ pub fn classify(status: Option<u16>, code: &str, text: &str) -> Category {
         Some(429) => Category::RateLimit,
         Some(409 | 425 | 503 | 529) => Category::Overloaded,
         Some(500..) if says(BUSY) => Category::Overloaded,
-        Some(500..) => Category::Server,
+        // 424: what the provider itself depends on failed.
+        Some(424 | 500..) => Category::Server,
         Some(400..) if says(BAD_KEY) => Category::Authentication,
         Some(400..) if says(NO_MONEY) => Category::PaymentRequired,
         Some(400..) if says(&["rate_limit", "rate limit"]) => Category::RateLimit,
@@ -324,6 +326,19 @@ pub fn classify(status: Option<u16>, code: &str, text: &str) -> Category {
 }
 
 const BAD_KEY: &[&str] = &["api key not valid", "incorrect api key", "invalid api key", "invalid_api_key"];
+
+/// AWS says so of keys that are no good, and has the same status for keys that may not do this.
+const BAD_AWS_KEY: &[&str] = &[
+    "expiredtoken",
+    "incompletesignature",
+    "invalidclienttokenid",
+    "invalidsignature",
+    "missingauthenticationtoken",
+    "signaturedoesnotmatch",
+    "unrecognizedclient",
+    "security token included in the request is",
+    "invalid api key format",
+];
 
 const NO_MONEY: &[&str] = &[
     "insufficient_quota",

@@ -94,10 +94,14 @@ impl Request {
     /// context has room for beside this request.
     pub fn output_limit(&self, model: &Model) -> Option<u64> {
         let wanted = self.max_tokens.unwrap_or(model.max_output);
+        (wanted > 0).then(|| wanted.min(self.room(model)))
+    }
+
+    /// Tokens that the model's context has room for beside this request, at least one.
+    pub fn room(&self, model: &Model) -> u64 {
         // A small context cannot spare that much.
         let spare = SPARE_TOKENS.min(model.context_window / 8);
-        let room = model.context_window.saturating_sub(self.estimated_tokens().saturating_add(spare));
-        (wanted > 0).then(|| wanted.min(room.max(1)))
+        model.context_window.saturating_sub(self.estimated_tokens().saturating_add(spare)).max(1)
     }
 }
 

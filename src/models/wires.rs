@@ -20,6 +20,7 @@ macro_rules! wires {
 
 wires! {
     azure_openai_responses
+    bedrock_converse_stream
     google_generative_ai
     openai_codex_responses
     openai_completions
@@ -78,14 +79,16 @@ pub enum Access {
 pub enum Framing {
     /// Server-sent events.
     Sse,
+    /// AWS's event streams.
+    EventStream,
 }
 
 /// One frame of an answer's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The `event:` field; empty where there was none.
+    /// The `event:` field, or the type of an event stream's message; empty where there was none.
     pub event: String,
-    /// The `data:` lines joined by line feeds.
+    /// The `data:` lines joined by line feeds, or the payload.
     pub data: String,
 }
 
@@ -117,6 +120,26 @@ pub trait Wire: Send + Sync {
     fn decoder(&self, model: &Model) -> Box<dyn Decoder>;
     /// What an error answer means. `body` is at most 64 KiB of it.
     fn fault(&self, status: u16, body: &[u8]) -> Fault;
+    /// The header in which an error answer names its error, where this wire has one.
+    fn error_header(&self) -> Option<&'static str> {
+        None
+    }
+    /// What an error answer means, with all that is known of it.
+    fn refusal(&self, refusal: &Refusal<'_>) -> Fault {
+        self.fault(refusal.status, refusal.body)
+    }
+}
+
+/// An error answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    pub status: u16,
+    /// At most 64 KiB of it.
+    pub body: &'a [u8],
+    /// The value of [`Wire::error_header`].
+    pub name: Option<&'a str>,
+    /// What was asked.
+    pub url: &'a str,
 }
 
 /// Turns the frames of one answer into deltas.

@@ -72,7 +72,8 @@ fn cut<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<Frame>> {
     Some(out)
 }
 
-fn model() -> Model {
+/// Any model.
+pub(super) fn model() -> Model {
     Model {
         provider: "p".into(),
         id: "m".into(),

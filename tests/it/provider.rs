@@ -3,6 +3,7 @@
 //! No mock crate and no sleeps: a test opens a [`Gate`] to release the next bytes, and awaits what the client
 //! did. Start with [`Provider::start`], queue [`Reply`]s, point a model's base URL at [`Provider::url`].
 
+pub(crate) mod bedrock;
 pub(crate) mod completions;
 
 use std::collections::VecDeque;

@@ -1,5 +1,6 @@
 //! Model calls over real sockets: what reaches the provider, what comes back, and how it goes wrong.
 
+mod bedrock;
 mod dialects;
 mod routes;
 pub(crate) mod tls;

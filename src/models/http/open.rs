@@ -19,7 +19,7 @@ use crate::models::fault::Again;
 use crate::models::fault::clean::clean;
 use crate::models::frames::Frames;
 use crate::models::transport::{Transport, faults};
-use crate::models::wires::{self, Access, Auth, Decoder, HttpRequest, Wire};
+use crate::models::wires::{self, Access, Auth, Decoder, Framing, HttpRequest, Refusal, Wire};
 use crate::models::{Call, Fault, fault, overflow};
 
 /// Bytes of an error answer that are read.
@@ -110,7 +110,7 @@ async fn attempt(
         faults::of_request(&error, &url, route.proxy.as_ref(), call.settings.timeouts.connect_ms)
     })?;
     answered.note(&url);
-    let response = check(response, wire, &url, &call, &redactor).await?;
+    let response = check(response, wire, framing, &url, &call, &redactor).await?;
     Ok(Opened {
         body: Box::pin(response.bytes_stream()),
         frames: Frames::new(framing, call.settings.limits.max_message_bytes),
@@ -212,6 +212,7 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str, shown: Shown) -> Res
 async fn check(
     response: reqwest::Response,
     wire: &dyn Wire,
+    framing: Framing,
     url: &Url,
     call: &Call,
     redactor: &Redactor,
@@ -225,12 +226,15 @@ async fn check(
     if !status.is_success() {
         // Some providers know better than their status whether it is worth it.
         let in_vain = response.headers().get("x-should-retry").is_some_and(|value| value == "false");
+        let name = wire.error_header().and_then(|name| response.headers().get(name)?.to_str().ok());
+        let name = name.map(str::to_owned);
         let body = redactor.bytes(start_of(response).await);
         let status = status.as_u16();
         if body.trim_ascii().is_empty() && overflow::bodyless(&call.model.provider, status) {
             return Err(fault::overflowed_silently(status));
         }
-        let mut fault = wire.fault(status, &body);
+        let refusal = Refusal { status, body: &body, name: name.as_deref(), url: url.as_str() };
+        let mut fault = wire.refusal(&refusal);
         fault.status = fault.status.or(Some(status));
         fault.retry_after_ms = fault.retry_after_ms.max(wait);
         if in_vain {
@@ -241,10 +245,14 @@ async fn check(
     let content_type =
         response.headers().get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let media_type = content_type.as_deref().and_then(|value| value.split(';').next()).map(str::trim);
+    let wanted = match framing {
+        Framing::Sse => "text/event-stream",
+        Framing::EventStream => "application/vnd.amazon.eventstream",
+    };
     match media_type {
         // Some local servers leave it out.
         None | Some("") => Ok(response),
-        Some(media_type) if media_type.eq_ignore_ascii_case("text/event-stream") => Ok(response),
+        Some(media_type) if media_type.eq_ignore_ascii_case(wanted) => Ok(response),
         Some(media_type) => {
             let media_type: String = clean(media_type).to_lowercase().chars().take(80).collect();
             let body = redactor.bytes(start_of(response).await);

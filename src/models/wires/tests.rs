@@ -3,6 +3,7 @@
 use super::*;
 use crate::catalog::{Cost, Thinking};
 use crate::models::frames::Frames;
+use crate::models::frames::event_stream::tests::messages;
 
 pub(crate) mod answers;
 
@@ -10,6 +11,9 @@ extern crate self as aside;
 
 #[path = "../../../tests/fuzz/checks.rs"]
 mod checks;
+
+#[path = "../../../tests/fuzz/bedrock_checks.rs"]
+mod bedrock_checks;
 
 /// A model that can do everything, at the given provider.
 pub(crate) fn model(provider: &str, base_url: &str) -> Model {
@@ -86,7 +90,7 @@ fn wires_are_found_by_their_name() {
 
 /// The corpus of the fuzz targets, which need a nightly compiler, holds on stable as well.
 mod fuzz {
-    use super::checks;
+    use super::{bedrock_checks, checks};
 
     #[expect(clippy::disallowed_methods, reason = "tests read their own fixtures")]
     fn replay(target: &str, check: fn(&[u8])) {
@@ -108,6 +112,12 @@ mod fuzz {
     #[test]
     fn frames_hold() {
         replay("sse", checks::sse);
+    }
+
+    #[test]
+    fn event_streams_hold() {
+        replay("event_stream", bedrock_checks::event_stream);
+        replay("converse", |data| bedrock_checks::converse(data, &checks::model()));
     }
 
     #[test]
