@@ -22,6 +22,8 @@ wires! {
     azure_openai_responses
     bedrock_converse_stream
     google_generative_ai
+    google_vertex
+    mistral_conversations
     openai_codex_responses
     openai_completions
     openai_responses
@@ -106,7 +108,7 @@ pub trait Wire: Send + Sync {
         Cow::Borrowed(&model.base_url)
     }
     /// Refuses a request that cannot be made, such as one without a place to go. Asked before `encode`.
-    fn check(&self, _request: &Request, _model: &Model) -> Result<(), Fault> {
+    fn check(&self, _request: &Request, _model: &Model, _access: Access) -> Result<(), Fault> {
         Ok(())
     }
     /// The HTTP request that asks `model` for an answer to `request`, with a credential of the kind `access`.
@@ -114,6 +116,11 @@ pub trait Wire: Send + Sync {
     /// Whether `key` is the token of a subscription rather than a key. Such a token is sent as
     /// `Authorization: Bearer`, and the wire is told [`Access::Subscription`].
     fn is_subscription(&self, _key: &str) -> bool {
+        false
+    }
+    /// Whether `key` is no key but a word that says that the credential is elsewhere. It is never sent, and the wire
+    /// is told [`Access::None`].
+    fn is_placeholder(&self, _key: &str) -> bool {
         false
     }
     /// A fresh decoder for one answer of `model`.

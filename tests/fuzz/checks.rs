@@ -29,6 +29,11 @@ pub(super) fn google(data: &[u8]) {
     answer("google-generative-ai", data);
 }
 
+/// The same of Mistral's.
+pub(super) fn mistral(data: &[u8]) {
+    answer("mistral-conversations", data);
+}
+
 fn answer(wire: &str, data: &[u8]) {
     let Some(frames) = cut([data]) else { return };
     let Some(wire) = wires::wire(wire) else { return };

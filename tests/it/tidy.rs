@@ -57,6 +57,8 @@ const DELTA_WAY: &[&str] = &[
     "src/models/wires/google/arguments.rs",
     "src/models/wires/google/chunk.rs",
     "src/models/wires/google/stream.rs",
+    "src/models/wires/mistral_conversations/chunk.rs",
+    "src/models/wires/mistral_conversations/stream.rs",
     "src/models/wires/openai_completions/mold.rs",
     "src/models/wires/openai_responses/event.rs",
     "src/models/wires/openai_responses/slot.rs",

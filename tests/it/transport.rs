@@ -592,6 +592,36 @@ async fn an_answer_without_a_last_word_ends_when_nothing_follows_its_reason() {
 }
 
 #[tokio::test]
+async fn vertex_gets_keys_as_keys_and_tokens_as_tokens_and_no_words_for_either() {
+    let stop = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}"#;
+    for (key, bearer, bare) in [
+        ("AIza-0123456789", None, Some("AIza-0123456789")),
+        ("ya29.0123456789", Some("Bearer ya29.0123456789"), None),
+        ("gcp-vertex-credentials", None, None),
+        ("<authenticated>", None, None),
+    ] {
+        let provider = Provider::start().await;
+        provider.reply(Reply::sse([stop]));
+        let mut asking = ask(&provider.url());
+        asking.model.wire = "google-vertex".into();
+        asking.credential = Credential::Key(key.to_owned().into());
+        let outcome = asking.all().await;
+        assert_eq!((outcome.stopped(), outcome.fault), (true, None));
+        let request = provider.request(0).await;
+        assert_eq!((request.header("authorization"), request.header("x-goog-api-key")), (bearer, bare));
+        assert_eq!(request.target, "/v1/publishers/google/models/m:streamGenerateContent?alt=sse");
+        // Google's own hosts are not asked without.
+        asking.model.base_url = "https://{location}-aiplatform.googleapis.com".into();
+        if bare.is_none() {
+            let fault = asking.fault().await;
+            assert_eq!(fault.category, Category::Authentication);
+            let names = if bearer.is_some() { "GOOGLE_CLOUD_LOCATION" } else { "no credential" };
+            assert!(fault.message.contains(names), "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_has_stopped_does_not_wait_for_the_connection_to_end() {
     let provider = Provider::start().await;
     provider.reply(Reply::stream().event(&text("a")).event(STOP).event(DONE).stall());

@@ -90,8 +90,9 @@ async fn attempt(
     redactor: Redactor,
 ) -> Result<Opened, Fault> {
     let wire = wires::wire(&call.model.wire).ok_or_else(|| fault::unknown_wire(&call.model.wire))?;
-    wire.check(&call.request, &call.model)?;
-    let request = wire.encode(&call.request, &call.model, access(wire, &call.credential));
+    let access = access(wire, &call.credential);
+    wire.check(&call.request, &call.model, access)?;
+    let request = wire.encode(&call.request, &call.model, access);
     let url = parse_url(&request.url)?;
     let headers = headers(wire, &call, &request)?;
     let framing = request.framing;
@@ -125,6 +126,9 @@ async fn attempt(
 fn access(wire: &dyn Wire, credential: &Credential) -> Access {
     match credential {
         Credential::None => Access::None,
+        Credential::Key(key) | Credential::Bearer(key) if wire.is_placeholder(key.expose_secret()) => {
+            Access::None
+        }
         Credential::Key(key) | Credential::Bearer(key) if wire.is_subscription(key.expose_secret()) => {
             Access::Subscription
         }
@@ -154,8 +158,11 @@ fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest) -> Result<Header
     for (name, value) in &request.headers {
         insert(&mut headers, name, value, Shown::Yes)?;
     }
-    if let Credential::Key(key) | Credential::Bearer(key) = &call.credential {
-        let as_wire_says = !call.model.auth_header && access(wire, &call.credential) == Access::Key;
+    let access = access(wire, &call.credential);
+    if let Credential::Key(key) | Credential::Bearer(key) = &call.credential
+        && access != Access::None
+    {
+        let as_wire_says = !call.model.auth_header && access == Access::Key;
         let key = key.expose_secret();
         let bad_key = |_| faults::bad_key(&call.model.provider);
         match request.auth {

@@ -39,7 +39,7 @@ impl Wire for Api {
         base_url(request, model).unwrap_or_default().into()
     }
 
-    fn check(&self, request: &Request, model: &Model) -> Result<(), Fault> {
+    fn check(&self, request: &Request, model: &Model, _access: Access) -> Result<(), Fault> {
         base_url(request, model).map(drop)
     }
 
@@ -187,11 +187,11 @@ mod tests {
         assert_eq!(at(&both, &own), "https://base.openai.azure.com/openai/v1");
         assert_eq!(at(&resource, &own), "https://res.openai.azure.com/openai/v1");
         assert_eq!(at(&nothing, &own), "https://own.openai.azure.com/openai/v1");
-        assert!(Api.check(&nothing, &own).is_ok());
-        let fault = Api.check(&nothing, &none).unwrap_err();
+        assert!(Api.check(&nothing, &own, Access::Key).is_ok());
+        let fault = Api.check(&nothing, &none, Access::Key).unwrap_err();
         assert_eq!(fault.message, "it is not known where Azure OpenAI is to be reached");
         assert!(fault.hint.unwrap().contains(RESOURCE));
-        assert!(Api.check(&asking(&[(RESOURCE, "evil.test/#")]), &none).is_err());
+        assert!(Api.check(&asking(&[(RESOURCE, "evil.test/#")]), &none, Access::Key).is_err());
         // Another provider's key does not go where the variables of this one lead.
         let mut other = own;
         other.provider = "corp".into();

@@ -6,6 +6,7 @@ use crate::models::frames::Frames;
 use crate::models::frames::event_stream::tests::messages;
 
 pub(crate) mod answers;
+mod handoff;
 
 extern crate self as aside;
 
@@ -128,6 +129,11 @@ mod fuzz {
     #[test]
     fn answers_of_the_responses_api_hold() {
         replay("responses", checks::responses);
+    }
+
+    #[test]
+    fn mistrals_answers_hold() {
+        replay("mistral", checks::mistral);
     }
 
     #[test]
