@@ -3,6 +3,7 @@
 
 mod cost;
 mod glob;
+mod local;
 mod overlay;
 mod pattern;
 pub mod placeholder;
@@ -12,12 +13,14 @@ mod thinking;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use local::{LocalKind, LocalModel, LocalServer, LocalServers};
 pub use overlay::MODELS_FILE;
 pub use pattern::{ResolveError, Resolved, Selected};
 pub use thinking::UnknownLevel;
 
 use crate::settings::Diagnostic;
 use crate::system::System;
+use local::Found;
 use overlay::Overlay;
 use table::{ModelRow, ProviderRow};
 
@@ -158,6 +161,7 @@ pub struct Thinking(pub Vec<(ThinkingLevel, Option<Arc<str>>)>);
 pub struct Catalog {
     system: System,
     speaks: Speaks,
+    local: Arc<LocalServers>,
     /// A leaf cache, never held over an await.
     newest: Mutex<Option<Arc<Snapshot>>>,
 }
@@ -167,7 +171,11 @@ pub type Speaks = fn(&str) -> bool;
 
 /// The catalog as it stood at one moment.
 pub struct Snapshot {
-    overlay: Overlay,
+    overlay: Arc<Overlay>,
+    /// What was found on this machine.
+    found: Arc<Found>,
+    /// The same, less what `models.json` says itself.
+    local: Arc<Found>,
     speaks: Speaks,
 }
 
@@ -187,21 +195,31 @@ enum Kind<'s> {
 
 impl Catalog {
     /// Reads nothing yet.
-    pub fn new(system: System, speaks: Speaks) -> Self {
-        Self { system, speaks, newest: Mutex::new(None) }
+    pub fn new(system: System, speaks: Speaks, local: Arc<LocalServers>) -> Self {
+        Self { system, speaks, local, newest: Mutex::new(None) }
+    }
+
+    /// The servers on this machine that the catalog knows.
+    pub fn local(&self) -> &Arc<LocalServers> {
+        &self.local
     }
 
     /// The catalog as it stands now. One look at the state of `models.json`; it is read only when it changed.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = Overlay::stamp(&self.system);
-        match newest.as_ref() {
-            Some(snapshot) if snapshot.overlay.stamp_read() == stamp => Arc::clone(snapshot),
-            _ => {
-                let overlay = Overlay::read(&self.system, stamp);
-                Arc::clone(newest.insert(Arc::new(Snapshot { overlay, speaks: self.speaks })))
+        let found = self.local.found();
+        let overlay = match newest.as_ref() {
+            Some(snapshot) if snapshot.overlay.stamp_read() == stamp => {
+                if Arc::ptr_eq(&snapshot.found, &found) {
+                    return Arc::clone(snapshot);
+                }
+                Arc::clone(&snapshot.overlay)
             }
-        }
+            _ => Arc::new(Overlay::read(&self.system, stamp)),
+        };
+        let local = Arc::clone(&found).without(|server| overlay.speaks_of(server.kind.id(), &server.url));
+        Arc::clone(newest.insert(Arc::new(Snapshot { overlay, found, local, speaks: self.speaks })))
     }
 
     /// See [`Snapshot::providers`].
@@ -242,7 +260,7 @@ impl Catalog {
 
 impl Snapshot {
     /// All providers in the order in which they are preferred: built-in ones by rank, those that only
-    /// `models.json` knows, and at last `demo`.
+    /// `models.json` knows, those found on this machine, and at last `demo`.
     pub fn providers(&self) -> Vec<Arc<Provider>> {
         self.ids().map(|id| self.build_provider(id)).collect()
     }
@@ -267,7 +285,9 @@ impl Snapshot {
         let own = self.overlay.models(provider);
         let rows = table::provider(provider).map(ProviderRow::models).unwrap_or_default();
         let rows = rows.iter().filter(move |row| !own.contains_key(row.id()));
+        let found = self.local.models(provider);
         own.values()
+            .chain(found.values())
             .map(|model| Listed { kind: Kind::Built(model) })
             .chain(rows.map(|row| Listed { kind: Kind::Row(row, &self.overlay) }))
     }
@@ -306,6 +326,9 @@ impl Snapshot {
         if let Some(model) = self.overlay.models(provider).get(id) {
             return Some(Listed { kind: Kind::Built(model) });
         }
+        if let Some(model) = self.local.models(provider).get(id) {
+            return Some(Listed { kind: Kind::Built(model) });
+        }
         let row = table::provider(provider)?.model(id)?;
         Some(Listed { kind: Kind::Row(row, &self.overlay) })
     }
@@ -317,15 +340,16 @@ impl Snapshot {
     }
 
     /// Ids of all providers, in order.
-    fn ids(&self) -> impl Iterator<Item = &str> {
+    fn ids(&self) -> impl Iterator<Item = &str> + '_ {
         let rows = table::providers();
         let (first, last) = rows.split_at(rows.partition_point(|row| row.rank < DEMO_RANK));
         let ids = |rows: &'static [ProviderRow]| rows.iter().map(|row| -> &str { row.id() });
-        ids(first).chain(self.overlay.custom_providers()).chain(ids(last))
+        ids(first).chain(self.overlay.custom_providers()).chain(self.local.ids()).chain(ids(last))
     }
 
     fn build_provider(&self, id: &str) -> Arc<Provider> {
-        Arc::new(self.overlay.provider(id, table::provider(id).map(ProviderRow::build)))
+        let known = || table::provider(id).map(ProviderRow::build);
+        Arc::new(self.overlay.provider(id, self.local.provider(id).or_else(known)))
     }
 }
 

@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -26,6 +27,9 @@ use crate::system::System;
 use crate::system::os::{self, Event, Signals};
 use args::{Cli, Command};
 use terminal::{Complaint, Page, Plain, Terminal};
+
+/// How long a list waits for model servers of this machine. One that answers takes milliseconds.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How a command ended, as a script sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,13 +144,15 @@ fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Prompt(args) => {
             on_runtime(prompt::run(system, *args, terminal)).unwrap_or(Status::Failed).into()
         }
-        Command::Models(args) => {
-            list(system, terminal, |world, page| list::models(world, &args, terminal, page))
-        }
+        Command::Models(args) => list(system, terminal, |world, page| {
+            look_around(world);
+            list::models(world, &args, terminal, page)
+        }),
         Command::Sessions(args) => {
             list(system, terminal, |world, page| list::sessions(world, &args, terminal, page))
         }
         Command::Providers(args) => list(system, terminal, |world, page| {
+            look_around(world);
             list::providers(world, &args, terminal, page);
             Ok(())
         }),
@@ -170,6 +176,12 @@ fn list(
         }
     };
     written(&page, status)
+}
+
+/// Looks for model servers on this machine: a person who asks for a list waits for the whole of it.
+fn look_around(world: &World) {
+    // What has not answered by then is not in the list.
+    let _ = on_runtime(async { tokio::time::timeout(LOOK, world.look_closely()).await.map(drop) });
 }
 
 /// Tells what is wrong with `settings.json`, `models.json` and `auth.json`, as a compiler would.

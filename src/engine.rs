@@ -8,6 +8,7 @@
 pub mod event;
 pub mod item;
 mod log;
+mod looking;
 mod outbox;
 mod session;
 pub mod store;
@@ -40,6 +41,7 @@ use crate::catalog::{Catalog, MODELS_FILE, Model, Provider, ThinkingLevel};
 use crate::models::{self, Backends, Call, Content, Request};
 use crate::settings::{Diagnostic, Settings};
 use crate::system::System;
+use looking::{Ready, Waiting};
 use session::{Command, Session};
 use store::Store;
 use store::load::Access;
@@ -111,7 +113,11 @@ impl World {
     ) -> Self {
         let (settings, diagnostics) = Settings::load(&system, settings);
         Self {
-            catalog: Arc::new(Catalog::new(system.clone(), crate::models::is_known_wire)),
+            catalog: Arc::new(Catalog::new(
+                system.clone(),
+                crate::models::is_known_wire,
+                Arc::clone(backends.discovery().servers()),
+            )),
             accounts: Arc::new(accounts),
             settings: Arc::new(settings),
             store,
@@ -130,6 +136,13 @@ impl World {
 
     /// The model that a pattern means; the default where there is none.
     pub fn find_model(&self, pattern: Option<&str>, provider: Option<&str>) -> Result<Found, Failure> {
+        self.look_up(pattern, provider).map_err(|failure| {
+            let pattern = pattern.or(self.settings.default_model.as_deref().filter(|_| provider.is_none()));
+            self.no_local_server(pattern, provider).unwrap_or(failure)
+        })
+    }
+
+    fn look_up(&self, pattern: Option<&str>, provider: Option<&str>) -> Result<Found, Failure> {
         let pattern = match (pattern, provider) {
             (Some(pattern), _) => Some(pattern.to_owned()),
             (None, Some(id)) => {
@@ -369,6 +382,8 @@ pub struct Engine {
     ending: HashMap<SessionId, oneshot::Receiver<()>>,
     tasks: JoinSet<SessionId>,
     prompts: VecDeque<(Arc<str>, SessionId)>,
+    /// What would begin a session with a model that may be on this machine.
+    waiting: Waiting<Op>,
 }
 
 /// A running session.
@@ -402,12 +417,16 @@ impl Engine {
             ending: HashMap::new(),
             tasks: JoinSet::new(),
             prompts: VecDeque::new(),
+            waiting: Waiting::default(),
         };
         (engine, Handle { ops: sender })
     }
 
     /// Serves until a shutdown is done or every handle is gone.
     pub async fn run(mut self) {
+        // Nothing is looked for until somebody asks.
+        let discovery = Arc::clone(self.world.backends.discovery());
+        let mut discovering = Box::pin(async move { discovery.serve().await });
         loop {
             tokio::select! {
                 biased;
@@ -419,7 +438,16 @@ impl Engine {
                         let _ = done.send(());
                         return;
                     }
-                    Some(op) => self.op(op),
+                    Some(op) => self.take(op),
+                },
+                never = &mut discovering => match never {},
+                ready = self.waiting.ready() => match ready {
+                    Ready::All(ops) => {
+                        for op in ops {
+                            self.op(op);
+                        }
+                    }
+                    Ready::Cancelled(op) => self.cancelled(op),
                 },
                 Some(ended) = self.tasks.join_next_with_id() => {
                     let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
@@ -434,7 +462,37 @@ impl Engine {
         }
     }
 
+    /// Does it, or lets it wait until it is known which model servers this machine has.
+    fn take(&mut self, op: Op) {
+        let (model, provider, cancel) = match &op {
+            Op::NewSession { changes, .. } => (&changes.model, &None, None),
+            Op::Prompt { session: None, prompt, cancel, .. } => {
+                (&prompt.model, &prompt.provider, Some(cancel.clone()))
+            }
+            _ => return self.op(op),
+        };
+        // Without a name nothing is looked up before the session does.
+        let is_named = model.is_some() || provider.is_some();
+        if is_named && self.world.may_be_local(model.as_deref(), provider.as_deref()) {
+            self.waiting.push(&self.world, op, cancel);
+        } else {
+            self.op(op);
+        }
+    }
+
+    /// It was cancelled before anything came of it.
+    fn cancelled(&mut self, op: Op) {
+        match op {
+            Op::Prompt { ticket, .. } | Op::NewSession { ticket, .. } => {
+                self.reply(ticket, Err(Failure::cancelled("the prompt was cancelled before it began")));
+            }
+            op => self.op(op),
+        }
+    }
+
     async fn end(&mut self) {
+        // Their tickets tell that the server is ending.
+        drop(self.waiting.take());
         for (_, seat) in std::mem::take(&mut self.sessions) {
             for cancel in &seat.cancels {
                 cancel.cancel();

@@ -5,6 +5,7 @@
 
 pub mod delta;
 pub mod demo;
+pub mod discovery;
 pub mod fault;
 pub mod fold;
 pub mod frames;
@@ -63,16 +64,29 @@ pub trait Backend: Send + Sync {
 }
 
 /// Every way to reach models; the HTTP client lives here, so a process has one of these.
-#[derive(Default)]
 pub struct Backends {
     http: http::HttpBackend,
     demo: demo::DemoBackend,
+    discovery: Arc<discovery::Discovery>,
+}
+
+impl Default for Backends {
+    fn default() -> Self {
+        let http = http::HttpBackend::default();
+        let discovery = Arc::new(discovery::Discovery::new(http.transport()));
+        Self { http, demo: demo::DemoBackend, discovery }
+    }
 }
 
 impl Backends {
     /// The backend that speaks the wire API `wire`; a wire that does not exist is HTTP's to refuse.
     pub fn of(&self, wire: &str) -> &dyn Backend {
         if wire == demo::WIRE { &self.demo } else { &self.http }
+    }
+
+    /// The search for model servers on this machine.
+    pub fn discovery(&self) -> &Arc<discovery::Discovery> {
+        &self.discovery
     }
 
     /// Begins a call with the backend of its model.

@@ -25,8 +25,34 @@ pub struct Settings {
     pub retry: Retry,
     /// Certificate files (PEM) trusted beside the system's.
     pub extra_ca_files: Vec<PathBuf>,
+    /// Where local model servers are looked for.
+    pub local_servers: LocalPlaces,
     /// A proxy that stands above the environment's, as an editor's own `http.proxy` does.
     pub proxy: Option<String>,
+}
+
+/// Addresses at which model servers of each kind are looked for, without a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalPlaces {
+    pub ollama: Vec<String>,
+    pub lmstudio: Vec<String>,
+    pub llamacpp: Vec<String>,
+    pub vllm: Vec<String>,
+}
+
+impl LocalPlaces {
+    /// Nowhere.
+    pub fn none() -> Self {
+        Self { ollama: Vec::new(), lmstudio: Vec::new(), llamacpp: Vec::new(), vllm: Vec::new() }
+    }
+}
+
+impl Default for LocalPlaces {
+    /// Where each kind listens if nobody told it otherwise.
+    fn default() -> Self {
+        let at = |port: u16| vec![format!("http://127.0.0.1:{port}")];
+        Self { ollama: at(11_434), lmstudio: at(1_234), llamacpp: at(8_080), vllm: at(8_000) }
+    }
 }
 
 /// Sizes, in bytes unless said otherwise.
@@ -79,6 +105,7 @@ impl std::fmt::Debug for Settings {
             .field("timeouts", &self.timeouts)
             .field("retry", &self.retry)
             .field("extra_ca_files", &self.extra_ca_files)
+            .field("local_servers", &self.local_servers)
             .field("proxy", &self.proxy.as_ref().map(|_| "***"))
             .finish()
     }
@@ -103,6 +130,7 @@ impl Default for Settings {
             },
             retry: Retry { max_requests: 4, base_delay_ms: 1_000, max_delay_ms: 60_000 },
             extra_ca_files: Vec::new(),
+            local_servers: LocalPlaces::default(),
             proxy: None,
         }
     }

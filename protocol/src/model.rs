@@ -70,7 +70,9 @@ objects! {
         pub changed: u32,
     }
 
-    /// The list of models has changed; ask `listModels`.
+    /// The list of models has changed; ask `listModels`. Model servers on this machine are looked for when a list
+    /// or a default is first asked for, and what is found or gone is told by this to clients that sent
+    /// `initialize`.
     #[derive(Default)]
     pub struct ModelsChanged {}
 }

@@ -149,6 +149,17 @@ impl Overlay {
         self.custom.iter().map(String::as_str)
     }
 
+    /// Whether the file has its own word on a provider of this id, or on a server at this address.
+    pub(super) fn speaks_of(&self, id: &str, url: &str) -> bool {
+        let Some(place) = place(url) else { return true };
+        let is_there = |base: &str| self::place(base).is_some_and(|base| base == place);
+        self.patches.get(id).is_some_and(|patch| !patch.models.is_empty())
+            || self.patches.values().any(|patch| {
+                patch.settings.base_url.as_deref().is_some_and(is_there)
+                    || patch.models.values().any(|model| is_there(&model.base_url))
+            })
+    }
+
     /// The models of a provider that the file defines or changes.
     pub(super) fn models(&self, provider: &str) -> &BTreeMap<String, Arc<Model>> {
         static NONE: BTreeMap<String, Arc<Model>> = BTreeMap::new();
@@ -553,6 +564,14 @@ fn url_fault(text: &str) -> Option<String> {
 fn trim_url(url: &mut String) {
     let len = url.trim_end().trim_end_matches('/').len();
     url.truncate(len);
+}
+
+/// Scheme, host and port of an address; every name of this machine is one.
+fn place(url: &str) -> Option<(bool, String, u16)> {
+    let url = url::Url::parse(url).ok()?;
+    let host =
+        if is_loopback(url.as_str()) { "localhost".to_owned() } else { url.host_str()?.to_lowercase() };
+    Some((url.scheme() == "https", host, url.port_or_known_default()?))
 }
 
 fn is_loopback(url: &str) -> bool {

@@ -20,7 +20,7 @@ fn catalog(models_json: &str) -> (tempfile::TempDir, Catalog) {
     if !models_json.is_empty() {
         system.files.replace(&home.path().join(MODELS_FILE), models_json.as_bytes()).unwrap();
     }
-    (home, Catalog::new(system, |_| true))
+    (home, Catalog::new(system, |_| true, std::sync::Arc::default()))
 }
 
 fn told(catalog: &Catalog) -> Vec<(u32, u32, String)> {
@@ -171,7 +171,8 @@ fn debug_shows_no_secret() {
 #[test]
 fn the_default_is_never_one_that_cannot_be_spoken() {
     let (_home, system) = system(&[]);
-    let catalog = Catalog::new(system, |wire| matches!(wire, "openai-completions" | "demo"));
+    let catalog =
+        Catalog::new(system, |wire| matches!(wire, "openai-completions" | "demo"), std::sync::Arc::default());
     let default = |available: &[&str]| named(&catalog.default_model(|p| available.contains(&&*p.id)));
     assert_eq!(default(&["anthropic", "openai", "groq"]), "groq/openai/gpt-oss-120b");
     // Its default speaks another API, but some of its models do not.

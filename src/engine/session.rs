@@ -21,6 +21,7 @@ use super::item::{
     Failure, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd, TurnId,
 };
 use super::log::Log;
+use super::looking::{Ready, Waiting};
 use super::outbox::Outbox;
 use super::store::Durability;
 use super::store::format::Record;
@@ -116,6 +117,8 @@ pub(super) struct Session {
     updated_at_ms: u64,
     usage: Usage,
     finished: VecDeque<(Arc<str>, PromptOutcome)>,
+    /// Prompts and changes of the model that may mean a server of this machine.
+    waiting: Waiting<Command>,
     closing: bool,
     /// Who asked for the end, and is told when the file is free.
     closers: Vec<Ticket>,
@@ -156,6 +159,7 @@ impl Session {
             updated_at_ms: now,
             usage: Usage::default(),
             finished: VecDeque::new(),
+            waiting: Waiting::default(),
             closing: false,
             closers: Vec::new(),
             world,
@@ -259,15 +263,63 @@ impl Session {
                 biased;
                 () = cancelled(cancel.as_ref()) => self.finish_turn(TurnEnd::Cancelled),
                 command = self.mailbox.recv(), if !self.closing => match command {
-                    Some(command) => self.command(command),
+                    Some(command) => self.take(command),
                     // The engine is gone.
                     None => self.close(None),
                 },
+                ready = self.waiting.ready() => self.go_on_with(ready),
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
                 Some(ask) = self.asks.recv(), if working => self.ask_form(ask),
                 step = Turn::step(self.turn.as_mut(), reading) => self.turn_step(step),
                 _ = tick.tick(), if cancel.is_some() => self.tick(),
             }
+        }
+    }
+
+    /// Does it, or lets it wait until it is known which model servers this machine has. What came behind a change
+    /// of the model waits for it too.
+    fn take(&mut self, command: Command) {
+        let (cancel, may_be_local) = match &command {
+            Command::Prompt { prompt, cancel, .. } => (Some(cancel.clone()), self.may_mean_local(prompt)),
+            Command::Configure { changes: Changes { model, provider, .. }, .. } => {
+                let is_named = model.is_some() || provider.is_some();
+                (None, is_named && self.world.may_be_local(model.as_deref(), provider.as_deref()))
+            }
+            Command::Open { .. } | Command::Answer { .. } | Command::World(_) | Command::Close { .. } => {
+                return self.command(command);
+            }
+        };
+        if may_be_local || !self.waiting.is_empty() {
+            let world = Arc::clone(&self.world);
+            self.waiting.push(&world, command, cancel);
+        } else {
+            self.command(command);
+        }
+    }
+
+    /// Whether the model of a prompt may be one of this machine that nobody knows of yet.
+    fn may_mean_local(&self, prompt: &Prompt) -> bool {
+        let is_refused = self.read_only.is_some() || self.turn.is_some();
+        match (&prompt.model, &prompt.provider) {
+            _ if is_refused => false,
+            (None, None) if self.model.is_some() => false,
+            (None, None) => self.world.may_be_local(self.stored_model.as_deref(), None),
+            (model, provider) => self.world.may_be_local(model.as_deref(), provider.as_deref()),
+        }
+    }
+
+    fn go_on_with(&mut self, ready: Ready<Command>) {
+        match ready {
+            Ready::All(commands) => {
+                for command in commands {
+                    self.command(command);
+                }
+            }
+            Ready::Cancelled(Command::Prompt { ticket, .. }) => {
+                let failure = Failure::cancelled("the prompt was cancelled before it began");
+                self.out.send(OutputBody::Answer { ticket, answer: Err(failure) });
+            }
+            Ready::Cancelled(command) => self.command(command),
         }
     }
 
@@ -298,7 +350,11 @@ impl Session {
         self.closing = true;
         self.mailbox.close();
         // Whatever still waits in the mailbox is refused, so that nothing is left unanswered.
+        let mut left = self.waiting.take();
         while let Ok(command) = self.mailbox.try_recv() {
+            left.push_back(command);
+        }
+        for command in left {
             let ticket = match command {
                 Command::Prompt { ticket, .. }
                 | Command::Open { ticket, .. }

@@ -43,6 +43,13 @@ pub struct HttpBackend {
     answered: Arc<reuse::Answered>,
 }
 
+impl HttpBackend {
+    /// The clients, which whoever else speaks HTTP shares.
+    pub(super) fn transport(&self) -> Arc<Transport> {
+        Arc::clone(&self.transport)
+    }
+}
+
 impl Backend for HttpBackend {
     fn call(&self, call: Call) -> DeltaStream {
         let timeouts = call.settings.timeouts.clone();

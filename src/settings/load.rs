@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::jsonc::{Document, Entry, JsoncError, Value};
 use super::nearest::nearest;
-use super::{Diagnostic, Settings};
+use super::{Diagnostic, LocalPlaces, Settings};
 use crate::system::System;
 
 /// The user's file, in the config folder.
@@ -25,6 +25,9 @@ pub(crate) const MAX_DIAGNOSTICS: usize = 50;
 
 /// Characters of one diagnostic; names in files may be of any length.
 const MAX_MESSAGE: usize = 500;
+
+/// Addresses of one kind of server that are asked.
+const MAX_LOCAL_SERVERS: usize = 8;
 
 const MIB: u64 = 1 << 20;
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -156,12 +159,13 @@ impl Loader<'_> {
                         ],
                     );
                 }
+                "localServers" => layer.local_servers(&entry, &mut settings.local_servers),
                 // The key by which editors find the file's schema.
                 "$schema" => {}
                 _ => layer.unknown(
                     &entry,
                     "",
-                    &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts", "retry"],
+                    &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts", "retry", "localServers"],
                 ),
             }
         }
@@ -207,6 +211,48 @@ impl Layer<'_> {
             error
         });
         self.good(result)
+    }
+
+    /// `false` and `"off"` look nowhere, `true` and `null` at the usual places; an object names the places of
+    /// some kinds.
+    fn local_servers(&mut self, entry: &Entry<'_>, servers: &mut LocalPlaces) {
+        if entry.value.text() == "\"off\"" {
+            *servers = LocalPlaces::none();
+        } else if entry.value.text().starts_with('{') {
+            for kind in self.good(entry.value.entries()).unwrap_or_default() {
+                let named = Entry { key: format!("{}.{}", entry.key, kind.key), value: kind.value };
+                let field = match kind.key.as_str() {
+                    "ollama" => &mut servers.ollama,
+                    "lmstudio" => &mut servers.lmstudio,
+                    "llamacpp" => &mut servers.llamacpp,
+                    "vllm" => &mut servers.vllm,
+                    _ => {
+                        self.unknown(&kind, "localServers.", &["ollama", "lmstudio", "llamacpp", "vllm"]);
+                        continue;
+                    }
+                };
+                if matches!(kind.value.text(), "false" | "\"off\"") {
+                    field.clear();
+                    continue;
+                }
+                let Some(urls) = self.typed::<Vec<String>>(&named) else { continue };
+                field.clear();
+                for (index, url) in urls.iter().take(MAX_LOCAL_SERVERS).enumerate() {
+                    if let Some(url) = server_url(url) {
+                        field.push(url);
+                        continue;
+                    }
+                    // It may hold a password, so it is not shown.
+                    let message = format!(
+                        "{}[{index}] is not the address of a server, such as http://127.0.0.1:11434",
+                        named.key
+                    );
+                    self.diagnostics.push(Diagnostic::at(self.path, named.value.error(message)));
+                }
+            }
+        } else if let Some(on) = self.typed::<Option<bool>>(entry) {
+            *servers = if on == Some(false) { LocalPlaces::none() } else { LocalPlaces::default() };
+        }
     }
 
     /// `null` takes the value of the layers below away.
@@ -258,6 +304,16 @@ pub(crate) fn shown(name: &str) -> String {
     format!("\"{short}\"")
 }
 
+/// An address without a path: `/v1` and slashes at its end say nothing, and anything else would be another place.
+pub fn server_url(text: &str) -> Option<String> {
+    let text = text.trim().trim_end_matches('/');
+    let text = text.strip_suffix("/v1").unwrap_or(text).trim_end_matches('/');
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+    let is_good = !rest.is_empty() && rest.chars().all(is_plain) && url::Url::parse(text).is_ok();
+    is_good.then(|| text.to_owned())
+}
+
 /// `~` and `~/…` are the user's home.
 fn expanded(file: &str, home: Option<&Path>) -> PathBuf {
     match (file.strip_prefix('~'), home) {
@@ -293,6 +349,35 @@ mod tests {
         let told: Vec<_> = diagnostics.iter().map(|d| (d.line, d.column, d.message.as_str())).collect();
         assert_eq!(told, messages);
         settings
+    }
+
+    #[test]
+    fn places_of_local_servers_are_addresses_and_can_be_turned_off() {
+        let settings = check(
+            r#"{"localServers": {"ollama": ["http://localhost:1/v1/", "https://gpu.lan"], "vllm": false, "x": 1}}"#,
+            None,
+            &[(1, 96, "unknown setting localServers.\"x\"")],
+        );
+        let places = LocalPlaces::default();
+        assert_eq!(
+            settings.local_servers,
+            LocalPlaces {
+                ollama: vec!["http://localhost:1".to_owned(), "https://gpu.lan".to_owned()],
+                vllm: Vec::new(),
+                ..places.clone()
+            }
+        );
+        for off in ["false", "\"off\""] {
+            let off = check(&format!("{{\"localServers\": {off}}}"), None, &[]);
+            assert_eq!(off.local_servers, LocalPlaces::none());
+        }
+        let on = check(r#"{"localServers": false}"#, Some(r#"{"localServers": true}"#), &[]);
+        assert_eq!(on.local_servers, places);
+        let bad = r#"{"localServers": {"ollama": ["http://me:secret@x", "gpu", "http://x/y?z"]}}"#;
+        let (_home, system) = system(Some(bad.as_bytes()));
+        let (settings, told) = Settings::load(&system, None);
+        assert_eq!((settings.local_servers.ollama, told.len()), (Vec::new(), 3));
+        assert!(!format!("{told:?}").contains("secret"), "{told:?}");
     }
 
     #[test]

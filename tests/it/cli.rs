@@ -61,6 +61,7 @@ impl Home {
             .env_clear()
             .env("ASIDE_HOME", self.dir.path())
             .env("ASIDE_DEMO_DELAY_MS", "0")
+            .env("ASIDE_LOCAL_SERVERS", "off")
             .env("TERM", "xterm")
             .current_dir(self.dir.path().join("project"))
             .stdin(Stdio::null())

@@ -11,6 +11,7 @@ mod abuse;
 mod accounts;
 mod cli;
 mod conversation;
+mod discovery;
 mod faults;
 mod flood;
 mod generated;

@@ -29,7 +29,10 @@ impl Home {
     /// An empty one.
     pub(crate) fn new() -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        let env = vec![("ASIDE_HOME".to_owned(), dir.path().display().to_string())];
+        let env = vec![
+            ("ASIDE_HOME".to_owned(), dir.path().display().to_string()),
+            ("ASIDE_LOCAL_SERVERS".to_owned(), "off".to_owned()),
+        ];
         Self { dir, env }
     }
 

@@ -612,6 +612,8 @@ impl Setup {
             std::fs::write(path, text).unwrap();
         }
         let mut env = vec![("ASIDE_DEMO_DELAY_MS".to_owned(), "0".to_owned())];
+        // What runs on the machine of the tests is no concern of theirs.
+        env.push(("ASIDE_LOCAL_SERVERS".to_owned(), "off".to_owned()));
         env.extend(self.env.iter().cloned());
         let real = std::env::var_os("REAL_BINARY").is_some_and(|value| value == "1");
         let (input, output, server) = if real {

@@ -52,9 +52,9 @@ def conclude(work):
 
 
 def environment(**variables):
-    """Nothing but `variables`, and what Windows programs cannot start without."""
+    """Nothing but `variables`, what Windows programs cannot start without, and no look around on this machine."""
     needed = ("SYSTEMROOT", "SYSTEMDRIVE", "TEMP") if os.name == "nt" else ()
-    return {name: os.environ[name] for name in needed if name in os.environ} | variables
+    return {name: os.environ[name] for name in needed if name in os.environ} | {"ASIDE_LOCAL_SERVERS": "off"} | variables
 
 
 class Run:

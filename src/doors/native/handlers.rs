@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::login::Logins;
 use super::{accounts, convert};
-use crate::catalog::{Provider, ThinkingLevel};
+use crate::catalog::{LocalKind, Provider, ThinkingLevel};
 use crate::doors::peer::RpcError;
 use crate::doors::peer::classify::error;
 use crate::doors::peer::writer::{Direct, Sink, append};
@@ -310,6 +310,7 @@ pub fn diagnostics(world: &World) -> Vec<wire::Diagnostic> {
 
 fn list_providers(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     let _: wire::ListProvidersParams = params!(call);
+    context.world.look_around();
     answer(context, call.ticket, &providers(&context.world));
     Ok(())
 }
@@ -344,6 +345,8 @@ fn no_credential(world: &World, provider: &Provider) -> Option<String> {
 
 fn list_models(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     let params: wire::ListModelsParams = params!(call);
+    // What is found is told by `modelsChanged`.
+    context.world.look_around();
     let result =
         or_fail!(call, models(&context.world, params.provider.as_deref(), params.available == Some(true)));
     answer(context, call.ticket, &result);
@@ -360,6 +363,8 @@ pub fn models(
     let providers = snapshot.providers();
     if let Some(id) = only
         && !providers.iter().any(|provider| &*provider.id == id)
+        // A server that is not there now may be there later.
+        && LocalKind::of_id(id).is_none()
     {
         let message = format!("no provider {}", cut(id));
         return Err(Failure {

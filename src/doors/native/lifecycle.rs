@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::handlers::{self, Call, Chosen, Context, unknown_method};
-use super::login::{Logins, tell_changes};
+use super::login::{Logins, tell_changes, tell_models_changed};
 use super::project::{Native, question_of};
 use crate::doors::peer::requests::Requests;
 use crate::doors::peer::writer::{Direct, Sink, Writer, sink};
@@ -147,6 +147,7 @@ impl Dispatcher {
         signals: &mut Option<Signals>,
     ) -> Ended {
         let broken = self.context.sink.broken().clone();
+        let mut local = self.context.world.catalog.local().watch();
         let mut open = true;
         loop {
             let accounts = Arc::clone(&self.context.world.accounts);
@@ -156,6 +157,12 @@ impl Dispatcher {
                 ended = ended_by(signals.as_mut()) => return ended,
                 () = self.context.logins.one_ended() => {}
                 () = accounts.changes().noted() => tell_changes(&accounts, &self.context.sink),
+                Ok(()) = local.changed() => {
+                    // A script's pipe gets what it asked for and nothing else.
+                    if self.context.initialized {
+                        tell_models_changed(&self.context.sink);
+                    }
+                }
                 message = incoming.recv(), if open => match message {
                     Some(message) => {
                         if self.message(message) == Next::End {

@@ -226,6 +226,13 @@ pub(super) fn tell_changes(accounts: &Accounts, sink: &Sink) {
     notify::<method::ModelsHaveChanged>(sink, &wire::ModelsChanged {});
 }
 
+/// Tells the client that other models can be had.
+pub(super) fn tell_models_changed(sink: &Sink) {
+    if !sink.is_behind() {
+        notify::<method::ModelsHaveChanged>(sink, &wire::ModelsChanged {});
+    }
+}
+
 fn notify<N: wire::Notification>(sink: &Sink, params: &N::Params) {
     sink.send(Direct::Message { json: message(None, N::NAME, params) });
 }

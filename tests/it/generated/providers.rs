@@ -19,7 +19,7 @@ pub(super) fn written(page: &str) -> String {
 fn table_of_providers() -> String {
     let mut system = System::real();
     system.dirs = Dirs::default();
-    let snapshot = Catalog::new(system, |_| true).snapshot();
+    let snapshot = Catalog::new(system, |_| true, std::sync::Arc::default()).snapshot();
     let mut table = String::from(
         "| provider | id | variables | APIs | models | think | see images | default model |\n\
          |---|---|---|---|---|---|---|---|\n",

@@ -607,7 +607,7 @@
 ---@field available boolean Whether a prompt could be sent now.
 ---@field reason? string Why not.
 
---- The list of models has changed; ask `listModels`.
+--- The list of models has changed; ask `listModels`. Model servers on this machine are looked for when a list or a default is first asked for, and what is found or gone is told by this to clients that sent `initialize`.
 ---@class aside.ModelsChanged
 
 --- An amount of money.
