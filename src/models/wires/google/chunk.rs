@@ -110,12 +110,26 @@ pub(super) struct Part<'a> {
     code_execution_result: Option<IgnoredAny>,
     #[serde(default)]
     inline_data: Option<IgnoredAny>,
+    #[serde(default)]
+    file_data: Option<IgnoredAny>,
+    #[serde(default)]
+    tool_call: Option<IgnoredAny>,
+    #[serde(default)]
+    tool_response: Option<IgnoredAny>,
 }
 
 impl Part<'_> {
     /// Whether it holds something that is passed over.
     pub(super) fn is_other(&self) -> bool {
-        self.executable_code.is_some() || self.code_execution_result.is_some() || self.inline_data.is_some()
+        let others = [
+            self.executable_code,
+            self.code_execution_result,
+            self.inline_data,
+            self.file_data,
+            self.tool_call,
+            self.tool_response,
+        ];
+        others.iter().any(Option::is_some)
     }
 }
 
