@@ -22,6 +22,7 @@ const PATTERNS: &[&str] = &[
     "exceeds*maximum allowed input length of # tokens",
     "input (# tokens) is longer than the model's context length (# tokens)",
     "exceeds the limit of #",
+    "exceed context limit",
     "exceeds the available context size",
     "exceed_context_size",
     "greater than the context length",

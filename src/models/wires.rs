@@ -19,6 +19,7 @@ macro_rules! wires {
 }
 
 wires! {
+    anthropic_messages
     azure_openai_responses
     bedrock_converse_stream
     google_generative_ai
@@ -125,6 +126,11 @@ pub trait Wire: Send + Sync {
     }
     /// A fresh decoder for one answer of `model`.
     fn decoder(&self, model: &Model) -> Box<dyn Decoder>;
+    /// The same, for the answer to what `encode` made of these three. A wire says this where an answer cannot be
+    /// read without knowing what was asked.
+    fn decoder_for(&self, _request: &Request, model: &Model, _access: Access) -> Box<dyn Decoder> {
+        self.decoder(model)
+    }
     /// What an error answer means. `body` is at most 64 KiB of it.
     fn fault(&self, status: u16, body: &[u8]) -> Fault;
     /// The header in which an error answer names its error, where this wire has one.

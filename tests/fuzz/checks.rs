@@ -14,7 +14,7 @@ pub(super) fn sse(data: &[u8]) {
     assert_eq!(cut(body.chunks(size)), cut([body]));
 }
 
-/// An answer ends with one stop or one fault, and its tool calls have objects for arguments.
+/// See [`answer`].
 pub(super) fn completions(data: &[u8]) {
     answer("openai-completions", data);
 }
@@ -22,6 +22,11 @@ pub(super) fn completions(data: &[u8]) {
 /// The same of the other API.
 pub(super) fn responses(data: &[u8]) {
     answer("openai-responses", data);
+}
+
+/// See [`answer`].
+pub(super) fn anthropic(data: &[u8]) {
+    answer("anthropic-messages", data);
 }
 
 /// The same of Google's.

@@ -54,6 +54,8 @@ const DELTA_WAY: &[&str] = &[
     "src/models/frames/event_stream.rs",
     "src/models/frames/sse.rs",
     "src/models/http.rs",
+    "src/models/wires/anthropic_messages/event.rs",
+    "src/models/wires/anthropic_messages/stream.rs",
     "src/models/wires/google/arguments.rs",
     "src/models/wires/google/chunk.rs",
     "src/models/wires/google/stream.rs",

@@ -115,7 +115,7 @@ async fn attempt(
     Ok(Opened {
         body: Box::pin(response.bytes_stream()),
         frames: Frames::new(framing, call.settings.limits.max_message_bytes),
-        decoder: wire.decoder(&call.model),
+        decoder: wire.decoder_for(&call.request, &call.model, access),
         redactor,
         url,
         warnings: route.warnings,

@@ -6,7 +6,9 @@ use crate::models::frames::Frames;
 use crate::models::frames::event_stream::tests::messages;
 
 pub(crate) mod answers;
+mod exchange;
 mod handoff;
+pub(crate) mod judges;
 
 extern crate self as aside;
 
@@ -37,6 +39,9 @@ pub(crate) fn model(provider: &str, base_url: &str) -> Model {
         compat: std::sync::Arc::default(),
     }
 }
+
+/// Sizes of the pieces in which recorded bodies arrive.
+pub(crate) const PIECES: [usize; 5] = [1, 7, 64, 1460, usize::MAX];
 
 /// The frames of a whole body, given in pieces.
 pub(crate) fn frames<'a>(framing: Framing, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Frame> {
@@ -124,6 +129,7 @@ mod fuzz {
     #[test]
     fn answers_hold() {
         replay("completions", checks::completions);
+        replay("anthropic", checks::anthropic);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod recordings;
 
 use std::path::{Path, PathBuf};
 
-use super::super::tests::{decode, frames, model};
+use super::super::tests::{decode, frames, judges, model};
 use super::super::{Frame, Framing, Wire as _};
 use super::Api;
 use crate::models::fold::Fold;
