@@ -5,8 +5,11 @@
 
 mod args;
 mod ask;
+mod import;
 mod list;
+mod login;
 mod markdown;
+mod person;
 mod progress;
 mod prompt;
 mod terminal;
@@ -101,15 +104,27 @@ pub fn main() -> ExitCode {
 /// Serves the native door on the standard streams.
 fn run_serve() -> ExitCode {
     os::raise_file_limit();
+    let system = System::real();
+    start_log(&system);
     let ended = on_runtime(async {
         let signals = Signals::watch()?;
         let streams = Streams { input: os::stdin()?, output: os::take_stdout()? };
-        serve(System::real(), streams, Watch::Process(signals)).await
+        serve(system, streams, Watch::Process(signals)).await
     });
     match ended {
         Some(Ok(Ended::Closed | Ended::ClientGone)) => ExitCode::SUCCESS,
         Some(Ok(Ended::Signal(number))) => Status::Signal(number).into(),
         Some(Err(_)) | None => ExitCode::FAILURE,
+    }
+}
+
+/// Starts the log where the environment asks for one. What cannot be logged is no reason not to work.
+fn start_log(system: &System) {
+    if let Err(error) = crate::system::log::start(&system.env) {
+        let mut page = Page::default();
+        page.err(format!("aside: warning: there is no log: {}\n", terminal::clean(&error.to_string())));
+        // Standard error may be gone; there is nobody else to tell.
+        let _ = page.write();
     }
 }
 
@@ -138,11 +153,24 @@ fn run(arguments: Vec<OsString>) -> ExitCode {
         }
     };
     let system = System::real();
+    // `serve` starts its own.
+    if !matches!(cli.command, Command::Serve(_)) {
+        start_log(&system);
+    }
     let terminal = Terminal::of_process(&system.env, cli.no_color.then_some(Plain));
     match cli.command {
         Command::Serve(_) => run_serve(),
         Command::Prompt(args) => {
             on_runtime(prompt::run(system, *args, terminal)).unwrap_or(Status::Failed).into()
+        }
+        Command::Login(args) => {
+            on_runtime(login::login(system, args, terminal)).unwrap_or(Status::Failed).into()
+        }
+        Command::Logout(args) => {
+            on_runtime(login::logout(system, args, terminal)).unwrap_or(Status::Failed).into()
+        }
+        Command::Import(args) => {
+            on_runtime(import::run(system, args, terminal)).unwrap_or(Status::Failed).into()
         }
         Command::Models(args) => list(system, terminal, |world, page| {
             look_around(world);
@@ -187,14 +215,19 @@ fn look_around(world: &World) {
 /// Tells what is wrong with `settings.json`, `models.json` and `auth.json`, as a compiler would.
 fn complain_of_files(world: &World, terminal: Terminal, page: &mut Page) {
     for diagnostic in crate::doors::native::diagnostics(world) {
-        let mut place = diagnostic.path;
-        for number in [diagnostic.line, diagnostic.column].into_iter().take_while(|number| *number > 0) {
-            // Writing to memory does not fail.
-            let _ = write!(place, ":{number}");
-        }
-        let message = format!("{place}: {}", diagnostic.message);
+        let message = place(&diagnostic.path, diagnostic.line, diagnostic.column, &diagnostic.message);
         page.err(terminal.complaint(Complaint::Warning, &message, None));
     }
+}
+
+/// A problem in a file, as a compiler tells it.
+fn place(path: &str, line: u32, column: u32, message: &str) -> String {
+    let mut place = path.to_owned();
+    for number in [line, column].into_iter().take_while(|number| *number > 0) {
+        // Writing to memory does not fail.
+        let _ = write!(place, ":{number}");
+    }
+    format!("{place}: {message}")
 }
 
 /// Writes all there is. A reader who has left needs not to be told.

@@ -416,3 +416,172 @@ fn a_provider_whose_address_is_not_whole_is_not_configured() {
     let split = status(&[("GROQ_API_KEY", "k")], no_key);
     assert_eq!((split.configured, split.source), (true, Source::Environment("GROQ_API_KEY".into())));
 }
+
+#[test]
+fn of_any_sources_the_first_in_order_counts() {
+    for sources in 0..16_u8 {
+        let has = |bit: u8| sources & (1 << bit) != 0;
+        let env: &[(&str, &str)] = if has(2) { &[("GROQ_API_KEY", "environment")] } else { &[] };
+        let world = World::new(env, if has(1) { STORED } else { "" });
+        let provider = groq(has(3).then_some("models"));
+        let got = world.key(&provider, has(0).then_some("explicit"));
+        let first = ["explicit", "stored", "environment", "models"];
+        match (0..4).find(|bit| has(*bit)) {
+            Some(bit) => assert_eq!(got.as_deref(), Ok(first[usize::from(bit)]), "{sources:04b}"),
+            None => assert_eq!(got.unwrap_err().kind, AccountErrorKind::NotSignedIn),
+        }
+        let source = match (has(1), has(2), has(3)) {
+            (true, _, _) => Source::Stored,
+            (_, true, _) => Source::Environment("GROQ_API_KEY".into()),
+            (_, _, true) => Source::ModelsJson,
+            _ => Source::Missing,
+        };
+        assert_eq!(world.accounts.status(&provider).source, source, "{sources:04b}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn every_form_of_a_key_works_in_every_place() {
+    let env = [("NAME", "value"), ("BLANK", " \t"), ("PATH", "/usr/bin:/bin")];
+    let wrong = |message: &str| Err(message.to_owned());
+    for (form, wanted) in [
+        ("literal", Ok("literal")),
+        ("  literal\n", Ok("literal")),
+        ("$NAME", Ok("value")),
+        ("a-${NAME}-b", Ok("a-value-b")),
+        ("$$NAME", Ok("$NAME")),
+        ("$!NAME", Ok("!NAME")),
+        ("lone $ and ${bad-name}", Ok("lone $ and ${bad-name}")),
+        ("NAME", Ok("value")),
+        ("NOT_SET", Ok("NOT_SET")),
+        ("BLANK", Ok("BLANK")),
+        ("!printf '  a b \\n'", Ok("a b")),
+        ("$NOT_SET", Err("names what is not set in the environment: NOT_SET")),
+        ("$BLANK", Err("names what is not set in the environment: BLANK")),
+        ("!exit 7", Err("it ended with status 7")),
+        ("!true", Err("it is empty")),
+        ("!printf 'a\\nb'", Err("it has more than one line")),
+        ("!printf '\\377'", Err("it printed something that is not text")),
+        ("!yes | head -c 70000", Err("it printed more than 64 KiB")),
+    ] {
+        let entry = serde_json::json!({ "groq": { "type": "api_key", "key": form } }).to_string();
+        let stored = World::new(&env, &entry);
+        let own = serde_json::json!({ "groq": { "env": { "NAME": "mine" } } }).to_string();
+        let header = [(Arc::from("X-Key"), Arc::from(form))];
+        let plain = World::new(&env, "");
+        let resolved = plain.runtime.block_on(plain.accounts.resolve_headers(&groq(None), &header));
+        let resolved = resolved.map(|headers| headers[0].1.expose_secret().to_owned());
+        for got in [stored.key(&groq(None), None), plain.key(&groq(Some(form)), None), resolved] {
+            match (&got, wanted) {
+                (Ok(got), Ok(wanted)) => assert_eq!(got, wanted, "{form}"),
+                (Err(error), Err(wanted)) => assert!(error.message.contains(wanted), "{form}: {error}"),
+                _ => assert_eq!(
+                    got.map_err(|error| error.message),
+                    wanted.map(str::to_owned).or_else(wrong),
+                    "{form}"
+                ),
+            }
+        }
+        // The entry's own variables stand above the environment, wherever the key is written.
+        let mine = World::new(&env, &own).key(&groq(Some(form)), None);
+        if let (Ok(mine), Ok(wanted)) = (&mine, wanted) {
+            assert_eq!(*mine, wanted.replace("value", "mine"), "{form}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_meant_is_refused() {
+    let world = World::new(&[("TYPED", "x")], "");
+    for (key, why) in [
+        ("", "it is empty"),
+        ("two words", "it has spaces in it"),
+        ("caf\u{e9}", "it has characters that no key has"),
+        ("sk-\u{200b}1", "it has characters that no key has"),
+        ("TYPED", "it is the name of a variable of the environment"),
+        ("a\u{7}", "it has control characters in it"),
+    ] {
+        let error = world.store(key).unwrap_err();
+        assert!(error.message.ends_with(why), "{error}");
+    }
+    assert!(world.accounts.system.files.stamp(&world.path()).is_err());
+    world.store("NOT_A_VARIABLE").unwrap();
+    assert_eq!(world.key(&groq(None), None).as_deref(), Ok("NOT_A_VARIABLE"));
+}
+
+#[test]
+fn what_is_removed_is_gone_and_nothing_else_changes() {
+    let world = World::new(&[], "");
+    let remove = |id: &str| world.runtime.block_on(world.accounts.remove(id, &CancellationToken::new()));
+    assert_eq!(remove("groq"), Ok(false));
+    assert!(world.accounts.system.files.stamp(&world.path()).is_err(), "nothing is made for nothing");
+    world.write(
+        "{ // mine\n  \"a\": {\"key\": \"1\"}, // one\n  \"groq\": {\"key\": \"2\"},\n  \"z\": 7\n}\n",
+    );
+    assert!(world.accounts.status(&groq(None)).configured);
+    assert_eq!(world.accounts.changes().take(), ["a", "groq", "z"]);
+    assert_eq!(remove("groq"), Ok(true));
+    assert_eq!(world.read(), "{ // mine\n  \"a\": {\"key\": \"1\"}, // one\n  \"z\": 7\n}\n");
+    assert_eq!(remove("groq"), Ok(false));
+    assert_eq!(world.accounts.changes().take(), ["groq"]);
+    assert!(world.accounts.changes().take().is_empty());
+    world.write("[");
+    assert_eq!(remove("groq").unwrap_err().kind, AccountErrorKind::File);
+    assert_eq!(world.read(), "[");
+}
+
+#[test]
+fn a_lock_can_be_given_up_and_a_foreign_one_is_respected() {
+    let mut world = World::new(&[], STORED);
+    let path = world.home.path().join("auth.json.lock");
+    world.accounts.system.files.create_dir(&path).unwrap();
+    let made_ms = world.accounts.system.files.stamp(&path).unwrap().modified_ns / 1_000_000;
+    let clock = Arc::new(std::sync::atomic::AtomicU64::new(u64::try_from(made_ms).unwrap() + 29_000));
+    world.accounts.system.clock = crate::system::Clock::Fake(Arc::clone(&clock));
+    let (env, cancel, provider) = (BTreeMap::new(), CancellationToken::new(), groq(None));
+    world.runtime.block_on(async {
+        tokio::time::pause();
+        let key = "k".into();
+        let store = |cancel| world.accounts.store_key(&provider, &key, &env, cancel);
+        // Another program holds it: for as long as one waits, and then by name.
+        let begun = tokio::time::Instant::now();
+        let error = store(&cancel).await.unwrap_err();
+        assert!(error.message.contains("auth.json.lock"), "{error}");
+        assert_eq!(begun.elapsed().as_secs(), 30);
+        // Given up before that.
+        let given_up = cancel.clone();
+        let begun = tokio::time::Instant::now();
+        let (error, ()) = futures_util::future::join(Box::pin(store(&cancel)), async move {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            given_up.cancel();
+        })
+        .await;
+        assert_eq!(error.unwrap_err().kind, AccountErrorKind::Cancelled);
+        assert_eq!(begun.elapsed().as_secs(), 1);
+        // Left behind by a crash.
+        clock.fetch_add(2_000, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::resume();
+        store(&CancellationToken::new()).await.unwrap();
+    });
+    assert_eq!(world.key(&provider, None).as_deref(), Ok("k"));
+    assert!(path.is_dir(), "it is not ours to remove");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_what_is_not_there_yet_is_followed() {
+    let world = World::new(&[], "");
+    let below = world.home.path().join("dotfiles");
+    std::os::unix::fs::symlink("dotfiles/one.json", world.path()).unwrap();
+    world.accounts.system.files.create_dir(&below).unwrap();
+    std::os::unix::fs::symlink("two.json", below.join("one.json")).unwrap();
+    world.store("k").unwrap();
+    assert!(world.path().is_symlink() && below.join("one.json").is_symlink());
+    assert!(below.join("two.json").is_file() && below.join("two.json.lock").is_file());
+    assert_eq!(world.key(&groq(None), None).as_deref(), Ok("k"));
+    // A ring of links leads nowhere, and is told.
+    let world = World::new(&[], "");
+    std::os::unix::fs::symlink("auth.json", world.path()).unwrap();
+    assert_eq!(world.store("k").unwrap_err().kind, AccountErrorKind::File);
+}

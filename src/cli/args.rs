@@ -30,6 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   aside prompt \"Explain what you are\"        ask, and watch the answer come
   git diff | aside prompt \"Review this:\" -   read standard input where - stands
+  aside login                                sign in to a provider
   aside models --available                   what can be asked now
   aside serve                                JSON-RPC on standard input and output
 
@@ -47,6 +48,12 @@ pub(super) enum Command {
     Sessions(SessionsArgs),
     /// List the providers, and where their keys come from
     Providers(ProvidersArgs),
+    /// Sign in to a provider with a key
+    Login(LoginArgs),
+    /// Forget the key of a provider
+    Logout(LogoutArgs),
+    /// Copy keys and models of another agent on this machine
+    Import(ImportArgs),
     /// Speak the native protocol on standard input and output
     Serve(ServeArgs),
 }
@@ -160,6 +167,79 @@ Examples:
   aside providers
   aside providers --json | jq -r '.providers[] | select(.available).id'";
 
+/// `aside login`.
+#[derive(Args)]
+#[command(after_help = LOGIN_EXAMPLES)]
+pub(super) struct LoginArgs {
+    /// The provider; chosen from a list where it is left out
+    pub(super) provider: Option<String>,
+    /// Read the key from standard input, as --key-stdin does
+    #[arg(value_name = "-", value_parser = ["-"])]
+    pub(super) input: Option<String>,
+    /// Read the key from standard input; without it, it is asked for at the terminal and not shown
+    #[arg(long)]
+    pub(super) key_stdin: bool,
+    /// Store a variable for this provider alone, such as an account id; may be repeated
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(super) env: Vec<(String, String)>,
+}
+
+const LOGIN_EXAMPLES: &str = "\
+Examples:
+  aside login groq
+  pass show groq | aside login groq --key-stdin
+  aside login cloudflare-workers-ai --env CLOUDFLARE_ACCOUNT_ID=0123abcd
+
+The key is kept in auth.json, for you alone. It is no argument, because those show in the list of processes.
+A command that prints the key, or the name of a variable, is written into auth.json by hand.";
+
+/// `aside logout`.
+#[derive(Args)]
+#[command(after_help = LOGOUT_EXAMPLES)]
+pub(super) struct LogoutArgs {
+    /// The provider
+    pub(super) provider: String,
+}
+
+const LOGOUT_EXAMPLES: &str = "\
+Examples:
+  aside logout groq
+
+Nothing is revoked at the provider: a key that others may have seen is replaced there.";
+
+/// `aside import`.
+#[derive(Args)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub(super) struct ImportArgs {
+    /// Whose
+    #[arg(value_name = "AGENT")]
+    pub(super) from: Origin,
+    /// Its folder, where it is not the usual one
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) dir: Option<std::path::PathBuf>,
+    /// Only list what would be imported
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Import without asking, and replace entries of the same name
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub(super) yes: bool,
+}
+
+/// An agent whose files are understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Origin {
+    /// pi, in ~/.pi/agent or where its own variable says
+    Pi,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  aside import pi --dry-run
+  aside import pi
+
+What would happen is listed first, then you are asked. The other agent's files are only read.
+Sign-ins with a subscription are left out: their tokens work for one program only.";
+
 /// `aside serve`.
 #[derive(Args)]
 #[command(after_help = SERVE_EXAMPLES)]
@@ -176,6 +256,11 @@ fn levels() -> impl clap::builder::TypedValueParser<Value = ThinkingLevel> {
     // Each name that is accepted is a level's own.
     PossibleValuesParser::new(ThinkingLevel::ALL.map(ThinkingLevel::name))
         .map(|name| name.parse().unwrap_or(ThinkingLevel::Off))
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is no NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the parser's own shape")]

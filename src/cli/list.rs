@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aside_protocol as wire;
 
 use super::args::{ModelsArgs, ProvidersArgs, SessionsArgs};
-use super::terminal::{Page, Terminal, clean, one_line};
+use super::terminal::{Kind, Page, Terminal, clean, one_line};
 use crate::doors::native::{self, convert};
 use crate::engine::store::load;
 use crate::engine::{Failure, World};
@@ -74,23 +74,35 @@ pub(super) fn providers(world: &World, args: &ProvidersArgs, terminal: Terminal,
         json(page, &result);
         return;
     }
-    let mut table = Table::new(["provider", "name", "key", "default model"]);
+    // Without a name there is none that is not known.
+    let accounts = native::auth_status(world, None).map(|status| status.accounts).unwrap_or_default();
+    let mut table = Table::new(["provider", "name", "signed in from", "variable", "note"]);
     for provider in result.providers {
-        let variable = || provider.key_variables.first().map_or("the environment", String::as_str);
-        let key = match &provider.source {
-            Some(wire::CredentialSource::NotNeeded) => "not needed".to_owned(),
-            Some(wire::CredentialSource::AuthFile) => "auth.json".to_owned(),
-            Some(wire::CredentialSource::Environment) => variable().to_owned(),
-            Some(wire::CredentialSource::ModelsFile) => "models.json".to_owned(),
-            Some(other) => other.as_str().to_owned(),
-            None => provider.reason.clone().unwrap_or_else(|| "none".to_owned()),
+        let account = accounts.iter().find(|account| account.provider == provider.id);
+        let source = match &provider.source {
+            Some(wire::CredentialSource::NotNeeded) => "not needed",
+            Some(wire::CredentialSource::AuthFile) => "auth.json",
+            Some(wire::CredentialSource::Environment) => "environment",
+            Some(wire::CredentialSource::ModelsFile) => "models.json",
+            Some(other) => other.as_str(),
+            None => "-",
         };
+        let used = account.and_then(|account| account.variable.clone());
+        let usual = || Some(world.catalog.provider(&provider.id)?.usual_variable()?.to_string());
+        let variable = used.or_else(usual).unwrap_or_default();
+        // How one signs in is said once, below.
+        let reason = provider.reason.filter(|reason| !reason.starts_with("no key"));
+        let hint = account.and_then(|account| account.hint.clone()).filter(|_| provider.source.is_some());
+        let note = reason.or(hint).unwrap_or_default();
         table.row(
             Shade::of(provider.available),
-            [provider.id, provider.name, key, provider.default_model.unwrap_or_default()],
+            [provider.id, provider.name, source.to_owned(), variable, note],
         );
     }
     table.write(terminal, page);
+    if terminal.output == Kind::Screen {
+        page.err("\n`aside login PROVIDER` signs in, `aside logout PROVIDER` out\n");
+    }
 }
 
 /// Writes the table of sessions, the newest first.
@@ -181,7 +193,7 @@ pub(super) fn age(ms: u64) -> String {
 }
 
 /// Columns of text.
-struct Table {
+pub(super) struct Table {
     head: Vec<String>,
     /// Columns of numbers.
     right: &'static [usize],
@@ -190,29 +202,29 @@ struct Table {
 
 /// How a row looks on a screen.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shade {
+pub(super) enum Shade {
     Normal,
     Dim,
 }
 
 impl Shade {
-    fn of(available: bool) -> Self {
+    pub(super) fn of(available: bool) -> Self {
         if available { Self::Normal } else { Self::Dim }
     }
 }
 
 impl Table {
-    fn new<'h>(head: impl IntoIterator<Item = impl AsRef<str> + 'h>) -> Self {
+    pub(super) fn new<'h>(head: impl IntoIterator<Item = impl AsRef<str> + 'h>) -> Self {
         let head = head.into_iter().map(|cell| cell.as_ref().to_owned()).collect();
         Self { head, right: &[], rows: Vec::new() }
     }
 
-    fn row(&mut self, shade: Shade, cells: impl IntoIterator<Item = String>) {
+    pub(super) fn row(&mut self, shade: Shade, cells: impl IntoIterator<Item = String>) {
         let cells = cells.into_iter().map(|cell| clean(&one_line(&cell, CELL)).into_owned()).collect();
         self.rows.push((shade, cells));
     }
 
-    fn write(&self, terminal: Terminal, page: &mut Page) {
+    pub(super) fn write(&self, terminal: Terminal, page: &mut Page) {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|(_, row)| row.get(column)).chain(self.head.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)

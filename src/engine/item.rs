@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::accounts::{AccountError, AccountErrorKind};
 use crate::models::{Category, Content, Fault, Origin};
 
 macro_rules! numbered {
@@ -258,6 +259,20 @@ impl Failure {
     /// Something else is at work.
     pub fn busy_with(message: impl Into<String>, hint: &str) -> Self {
         Self::new(FailureKind::Busy, message, Some(hint))
+    }
+
+    /// An account was not changed as it was asked.
+    pub fn of_account(error: AccountError) -> Self {
+        let failure = match error.kind {
+            AccountErrorKind::File => Self::storage(error.message),
+            AccountErrorKind::Cancelled => Self::cancelled(error.message),
+            AccountErrorKind::NotSignedIn
+            | AccountErrorKind::CommandFailed
+            | AccountErrorKind::VariableUnset
+            | AccountErrorKind::Unusable
+            | AccountErrorKind::Unsupported => Self::invalid("/apiKey", error.message),
+        };
+        Self { hint: Some(error.hint), ..failure }
     }
 
     /// It was cancelled.

@@ -315,7 +315,7 @@ pub fn server_url(text: &str) -> Option<String> {
 }
 
 /// `~` and `~/…` are the user's home.
-fn expanded(file: &str, home: Option<&Path>) -> PathBuf {
+pub(crate) fn expanded(file: &str, home: Option<&Path>) -> PathBuf {
     match (file.strip_prefix('~'), home) {
         (Some(""), Some(home)) => home.to_path_buf(),
         (Some(rest), Some(home)) if rest.starts_with(['/', std::path::MAIN_SEPARATOR]) => {

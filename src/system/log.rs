@@ -25,7 +25,7 @@ pub fn start(env: &Env) -> std::io::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| std::io::Error::other(format!("{ASIDE_LOG} is not a filter: {error}")))?;
     let target: Box<dyn Write + Send> = match env.get(ASIDE_LOG_FILE).map(PathBuf::from) {
-        Some(path) => Box::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?),
+        Some(path) => Box::new(open(&path)?),
         None => Box::new(std::io::stderr()),
     };
     let (lines, waiting) = sync_channel(WAITING);
@@ -35,6 +35,15 @@ pub fn start(env: &Env) -> std::io::Result<()> {
     // A second start in one process keeps the first; that is a test's, and harmless.
     let _ = tracing::subscriber::set_global_default(subscriber.finish());
     Ok(())
+}
+
+/// The file, for the user alone.
+fn open(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Lines that were dropped since the last that was written.

@@ -1,5 +1,6 @@
 //! The command line as a person and a script use it: the real program, in a folder of its own.
 
+mod accounts;
 mod screen;
 
 use std::path::PathBuf;

@@ -81,7 +81,7 @@ fn prepared(world: &World, params: wire::LoginParams) -> Result<Login, Failure> 
     }
     let key: Option<secrecy::SecretString> = params.api_key.map(|key| key.0.into());
     if let Some(key) = &key {
-        accounts.fit_key(&provider, key).map_err(super::login::failure)?;
+        accounts.fit_key(&provider, key).map_err(Failure::of_account)?;
     }
     let mut env = BTreeMap::new();
     for (name, value) in params.env.unwrap_or_default().into_iter().take(MAX_VARIABLES) {

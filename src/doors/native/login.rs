@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
-use crate::accounts::{AccountError, AccountErrorKind, Accounts, Asked, Field};
+use crate::accounts::{Accounts, Asked, Field};
 use crate::catalog::Provider;
 use crate::doors::peer::writer::{Direct, Sink, append};
 use crate::engine::{Failure, QuestionAnswer, Ticket};
@@ -76,7 +76,7 @@ impl Logins {
             let stop = Stop { cancel: job.cancel, ending };
             let token = stop.token();
             let removed = stop.change(&token, job.accounts.remove(&id, &token)).await;
-            let done = removed.map_err(failure).map(|removed| wire::LogoutResult {
+            let done = removed.map_err(Failure::of_account).map(|removed| wire::LogoutResult {
                 removed,
                 account: match &provider {
                     Some(provider) => convert::account(provider, &job.accounts.standing(provider)),
@@ -188,7 +188,9 @@ async fn log_in(
     }
     let token = stop.token();
     let key = key.unwrap_or_default();
-    stop.change(&token, accounts.store_key(&provider, &key, &env, &token)).await.map_err(failure)?;
+    stop.change(&token, accounts.store_key(&provider, &key, &env, &token))
+        .await
+        .map_err(Failure::of_account)?;
     Ok(wire::LoginResult { account: convert::account(&provider, &accounts.standing(&provider)) })
 }
 
@@ -251,21 +253,6 @@ fn message(id: Option<&str>, method: &str, params: &impl serde::Serialize) -> Ve
     append(&mut json, params);
     json.push(b'}');
     json
-}
-
-/// From an account's error to the door's.
-pub(super) fn failure(error: AccountError) -> Failure {
-    let hint = error.hint;
-    let failure = match error.kind {
-        AccountErrorKind::File => Failure::storage(error.message),
-        AccountErrorKind::Cancelled => Failure::cancelled(error.message),
-        AccountErrorKind::NotSignedIn
-        | AccountErrorKind::CommandFailed
-        | AccountErrorKind::VariableUnset
-        | AccountErrorKind::Unusable
-        | AccountErrorKind::Unsupported => Failure::invalid("/apiKey", error.message),
-    };
-    Failure { hint: Some(hint), ..failure }
 }
 
 fn cancelled(provider: &Provider) -> Failure {

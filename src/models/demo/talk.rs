@@ -82,7 +82,8 @@ fn closing(result: &str, is_error: bool) -> Vec<Step> {
 fn how_to_sign_in() -> Vec<Step> {
     [
         "To talk to a real model, do one of these:\n\n",
-        "- set a provider's key, for example `GROQ_API_KEY`, in the environment\n",
+        "- sign in to a provider: `aside login groq`, or `login` in your editor\n",
+        "- set a provider's key in the environment, for example `GROQ_API_KEY`\n",
         "- try a key once: `aside prompt --provider groq --api-key KEY \"hello\"`\n",
         "- name a local model server, such as Ollama, LM Studio, llama.cpp or vLLM, in `models.json`\n",
         "\n`aside providers` lists the providers that can be used.\n",

@@ -10,14 +10,14 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use super::{Home, code};
 
 /// A program on a pseudo-terminal.
-struct Screen {
+pub(super) struct Screen {
     terminal: File,
-    child: Child,
+    pub(super) child: Child,
     seen: String,
 }
 
 impl Screen {
-    fn run(home: &Home, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+    pub(super) fn run(home: &Home, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
@@ -36,7 +36,7 @@ impl Screen {
 
     /// Reads until `wanted` was printed.
     #[track_caller]
-    fn until(&mut self, wanted: &str) {
+    pub(super) fn until(&mut self, wanted: &str) {
         while !self.seen.contains(wanted) {
             assert!(self.more(), "{wanted:?} never came:\n{}", self.seen);
         }
@@ -54,12 +54,12 @@ impl Screen {
         read > 0
     }
 
-    fn types(&mut self, text: &str) {
+    pub(super) fn types(&mut self, text: &str) {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
     /// Everything that was printed, line feeds as the program wrote them, and the exit status.
-    fn ended(mut self) -> (String, Option<i32>) {
+    pub(super) fn ended(mut self) -> (String, Option<i32>) {
         while self.more() {}
         let status = code(self.child.wait().unwrap());
         (self.seen.replace("\r\n", "\n"), status)
