@@ -237,8 +237,9 @@ fn a_full_disk_costs_nothing_that_was_there() {
     let (how, line) = if can_mount() {
         (
             "a full tmpfs",
-            r#"exec unshare -m sh -c 'cp "$1/auth.json" "$1/models.json" /dev/shm/ 2>/dev/null
-                mount -t tmpfs -o size=64k,mode=700 none "$1" && cp /dev/shm/auth.json /dev/shm/models.json "$1" &&
+            r#"exec unshare -m sh -c 'auth=$(cat "$1/auth.json") models=$(cat "$1/models.json")
+                mount -t tmpfs -o size=64k,mode=700 none "$1" &&
+                printf %s "$auth" > "$1/auth.json" && printf %s "$models" > "$1/models.json" &&
                 dd if=/dev/zero of="$1/rest" bs=1k 2>/dev/null; exec "$0" serve' "$0" "$1""#,
         )
     } else {
