@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 #![expect(clippy::disallowed_methods, reason = "it measures with the real clock, processes and files")]
 
+mod decode;
 mod measure;
 mod mock;
 mod peer;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::decode::decode;
 use crate::mock::{Mock, Plan};
 use crate::peer::{Launch, Peer};
 use crate::proc::{memory, settled_cpu};
@@ -51,6 +52,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "cancel", run: cancel },
     Part { name: "concurrent", run: concurrent },
     Part { name: "size", run: size },
+    Part { name: "decode", run: decode },
 ];
 
 impl Bench<'_> {

@@ -20,6 +20,7 @@ mod lifecycle;
 mod outage;
 mod process;
 mod provider;
+mod providers;
 mod rules;
 mod schema;
 mod server;

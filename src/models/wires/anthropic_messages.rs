@@ -42,8 +42,8 @@ impl Wire for Api {
             body: body::encode(request, model, &compat, &ask, access),
             auth: match compat.host {
                 Host::CloudflareGateway => Auth::BearerIn("cf-aig-authorization"),
-                Host::Copilot | Host::OpenRouter => Auth::Bearer,
-                Host::Fireworks | Host::Other => Auth::Header("x-api-key"),
+                Host::Copilot => Auth::Bearer,
+                Host::Fireworks | Host::OpenRouter | Host::Other => Auth::Header("x-api-key"),
             },
             framing: Framing::Sse,
         }

@@ -486,7 +486,7 @@ fn keys_and_sessions_go_where_each_server_wants_them() {
         )
     );
     let router = at("openrouter", "https://openrouter.ai/api", short);
-    assert_eq!(router, expect("https://openrouter.ai/api/v1/messages", Auth::Bearer, "x-session-id=s-1"));
+    assert_eq!(router, expect("https://openrouter.ai/api/v1/messages", Auth::Header("x-api-key"), "x-session-id=s-1"));
     let copilot = at("github-copilot", "https://api.individual.githubcopilot.com", short);
     assert_eq!(copilot.1, Auth::Bearer);
     assert_eq!(copilot.2, "x-initiator=user openai-intent=conversation-edits copilot-vision-request=true");
