@@ -2,6 +2,7 @@
 
 mod bedrock;
 mod dialects;
+mod messages;
 mod routes;
 pub(crate) mod tls;
 pub(crate) mod tunnel;
@@ -14,6 +15,7 @@ use aside::accounts::Credential;
 use aside::catalog::{Cost, Model, Thinking};
 use aside::models::{
     Backends, Call, Category, Content, Delta, DeltaStream, Fault, Message, Request, StopReason, Stream,
+    ToolSpec,
 };
 use aside::settings::Settings;
 use aside::system::{Clock, Dirs, Env, Random, RealFiles, System};
@@ -32,6 +34,7 @@ struct Asking {
     env: Vec<(String, String)>,
     credential: Credential,
     headers: Vec<(String, secrecy::SecretString)>,
+    tools: Vec<ToolSpec>,
 }
 
 fn ask(base_url: &str) -> Asking {
@@ -59,6 +62,7 @@ fn ask(base_url: &str) -> Asking {
         env: Vec::new(),
         credential: Credential::Key(KEY.to_owned().into()),
         headers: Vec::new(),
+        tools: Vec::new(),
     }
 }
 
@@ -82,6 +86,7 @@ impl Asking {
         let request = Request {
             messages: vec![Message::User(vec![Content::Text("hi".into())])],
             session: "s".into(),
+            tools: self.tools.clone(),
             ..Request::default()
         };
         self.backends.call(Call {

@@ -12,7 +12,8 @@ use crate::models::wires::{Access, Framing, Wire, wire};
 use crate::models::{Block, handoff};
 
 /// Each wire with a folder of answers of its own, and a model.
-const WIRES: [(&str, &str, &str); 5] = [
+const WIRES: [(&str, &str, &str); 6] = [
+    ("anthropic-messages", "anthropic-messages", "claude-opus"),
     ("openai-completions", "openai-completions", "gpt"),
     ("google-generative-ai", "google", "gemini-3.1-pro"),
     ("google-generative-ai", "google", "gemini-2.5-flash"),
@@ -51,6 +52,24 @@ fn sent(name: &str, body: &Value) -> (Vec<Sent>, Vec<Sent>, String) {
             if let Some(result) = part.get("functionResponse") {
                 let what = result["response"]["output"].as_str().unwrap().to_owned();
                 results.push(Sent { id: id(&result["id"]), what });
+            }
+        }
+    } else if name == "anthropic-messages" {
+        for message in body["messages"].as_array().unwrap() {
+            text.push_str(message["content"].as_str().unwrap_or_default());
+            for block in message["content"].as_array().into_iter().flatten() {
+                match block["type"].as_str().unwrap() {
+                    "text" => text.push_str(block["text"].as_str().unwrap()),
+                    "tool_use" => {
+                        let what = format!("{} {}", block["name"].as_str().unwrap(), block["input"]);
+                        calls.push(Sent { id: id(&block["id"]), what });
+                    }
+                    "tool_result" => {
+                        let what = block["content"].as_str().unwrap().to_owned();
+                        results.push(Sent { id: id(&block["tool_use_id"]), what });
+                    }
+                    other => panic!("{other}: thoughts of others are text"),
+                }
             }
         }
     } else {
