@@ -20,11 +20,16 @@ SOON = 3
 
 
 def configure(home, address):
-    """A models.json with the model as a provider of its own, and no key anywhere."""
+    """A models.json with the model as a provider of its own, once for each of two wire APIs, and no key anywhere."""
     # What the command line asks for, which names no limit itself, is short.
     model = {"id": "smollm2", "contextWindow": CONTEXT, "maxTokens": SHORT}
-    provider = {"name": "On this machine", "baseUrl": address + "/v1", "api": "openai-completions", "models": [model]}
-    pathlib.Path(home, "models.json").write_text(json.dumps({"providers": {"local": provider}}), encoding="utf-8")
+    providers = {
+        "local": {"baseUrl": address + "/v1", "api": "openai-completions"},
+        "messages": {"baseUrl": address, "api": "anthropic-messages"},
+    }
+    for provider in providers.values():
+        provider |= {"name": "On this machine", "models": [model]}
+    pathlib.Path(home, "models.json").write_text(json.dumps({"providers": providers}), encoding="utf-8")
     return environment(ASIDE_HOME=home)
 
 
@@ -96,6 +101,30 @@ def responses(aside, address, folder):
               status == 0 and tokens(second["usage"]) >= tokens(first["usage"]) + first["usage"]["outputTokens"], second)
 
 
+def other_wire(aside, env, folder):
+    section("the same model over anthropic-messages")
+    ask = [aside, "prompt", "--json", "--model", "messages/smollm2"]
+    run = Run([*ask, "Tell me about the sea."], env=env, cwd=folder)
+    status, lines = run.end(), json_lines(run.output)
+    deltas = [line for line in lines if '"delta"' in json.dumps(line)]
+    if not holds(f"it streams: {len(deltas)} deltas in {len(run.writes)} writes over {spread(run.writes):.2f} s",
+                 status == 0 and len(deltas) >= 5 and len(run.writes) >= 5, (status, run.complaint, lines[-3:])):
+        return
+    first = lines[-1]["result"]
+    holds("it ends by itself, with words", first["stopReason"] in ("endTurn", "maxTokens") and first["text"].split(), first)
+    holds(f"its tokens are counted: {tokens(first['usage'])} and {first['usage']['outputTokens']}",
+          tokens(first["usage"]) > 0 and 0 < first["usage"]["outputTokens"] <= SHORT, first)
+    run = Run([aside, "prompt", "--json", "--continue", "--model", "local/smollm2", "Go on."], env=env, cwd=folder)
+    status, lines = run.end(), json_lines(run.output)
+    second = lines[-1].get("result", {}) if lines else {}
+    holds("the conversation goes on over openai-completions", status == 0 and second.get("text", "").split(), (status, lines[-3:]))
+    run = Run([*ask, "--continue", "And then?"], env=env, cwd=folder)
+    status, lines = run.end(), json_lines(run.output)
+    third = lines[-1].get("result", {}) if lines else {}
+    holds("and back again, with all that was said", status == 0 and third["sessionId"] == first["sessionId"]
+          and tokens(third["usage"]) > tokens(second["usage"]) > tokens(first["usage"]), (status, lines[-3:]))
+
+
 def script(aside, env, folder, model):
     section("script.py")
     run = Run([sys.executable, HERE / "script.py", aside], env=env, cwd=folder)
@@ -161,6 +190,7 @@ def main():
             print(f"the model listens on {model.address}")
             env = configure(home, model.address)
             command_line(aside, env, folder)
+            other_wire(aside, env, folder)
             responses(aside, model.address, folder)
             script(aside, env, folder, model)
             cancelled(aside, env, folder, model)
