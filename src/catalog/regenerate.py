@@ -88,9 +88,6 @@ def line(head, provider, model, retired):
     if not retired:
         own |= {name: UNNAMED[name] for name, value in shared.items()
                 if name in UNNAMED and name not in compat and value != UNNAMED[name]}
-        for name in shared.keys() - compat.keys() - UNNAMED.keys():
-            if model["reasoning"]:
-                print(f"{head['id']}/{model['id']}: the facts do not name {name}", file=sys.stderr)
     if own:
         row["compat"] = own
     headers = {name: value for name, value in (model.get("headers") or {}).items()

@@ -164,6 +164,17 @@ impl<'d> Value<'d> {
         Ok(elements.into_iter().map(|raw| self.document.value(raw)).collect())
     }
 
+    /// The value that the names lead to, as far as they can be followed.
+    pub fn at<'p>(self, names: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut value = self;
+        for name in names {
+            let entries = value.entries().unwrap_or_default();
+            let Some(entry) = entries.into_iter().rev().find(|entry| entry.key == name) else { break };
+            value = entry.value;
+        }
+        value
+    }
+
     /// An error at this value.
     pub fn error(&self, message: impl Into<String>) -> JsoncError {
         self.document.error(self.start, message.into(), String::new())

@@ -78,11 +78,13 @@ enum Host {
     DeepSeek,
     Moonshot,
     Nvidia,
+    OpenAi,
     OpenCode,
     OpenRouter,
     Together,
     Xai,
     Zai,
+    /// A server of which nothing is known, often one's own: it gets nothing that many of them refuse.
     Other,
 }
 
@@ -97,6 +99,7 @@ const HOSTS: &[(Host, &[&str], &[&str])] = &[
     (Host::DeepSeek, &["deepseek"], &["deepseek.com"]),
     (Host::Moonshot, &["moonshot", "moonshotai", "moonshotai-cn"], &["api.moonshot."]),
     (Host::Nvidia, &["nvidia"], &["integrate.api.nvidia.com"]),
+    (Host::OpenAi, &["openai"], &["api.openai.com", "openai.azure.com"]),
     (Host::OpenCode, &["opencode", "opencode-go"], &["opencode.ai"]),
     (Host::Together, &["together"], &["api.together.ai", "api.together.xyz"]),
     (Host::Xai, &["xai"], &["api.x.ai"]),
@@ -121,7 +124,7 @@ impl<'a> Compat<'a> {
 
     fn detected(model: &Model) -> Self {
         let host = host(model);
-        let plain = matches!(host, Host::Other | Host::OpenRouter);
+        let plain = matches!(host, Host::OpenAi | Host::OpenRouter);
         let gateway_anthropic = host == Host::OpenRouter && model.id.starts_with("anthropic/");
         Self {
             store: plain,
@@ -150,7 +153,8 @@ impl<'a> Compat<'a> {
                 | Host::DeepSeek
                 | Host::Zai
                 | Host::Nvidia
-                | Host::AntLing => MaxTokens::MaxTokens,
+                | Host::AntLing
+                | Host::Other => MaxTokens::MaxTokens,
                 _ => MaxTokens::MaxCompletionTokens,
             },
             tool_result_name: false,
@@ -181,6 +185,7 @@ impl<'a> Compat<'a> {
                     | Host::CloudflareGateway
                     | Host::Nvidia
                     | Host::AntLing
+                    | Host::Other
             ),
             budget_field: None,
             priority: None,

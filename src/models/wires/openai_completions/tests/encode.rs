@@ -126,7 +126,7 @@ fn a_whole_request() {
 
 #[test]
 fn a_small_request_to_a_local_server() {
-    check(&asking(vec![user("hi")]), &with(LOCAL, &json!({})), &expect![[r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true,"stream_options":{"include_usage":true},"store":false}"#]]);
+    check(&asking(vec![user("hi")]), &with(LOCAL, &json!({})), &expect![[r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true,"stream_options":{"include_usage":true}}"#]]);
 }
 
 #[test]
@@ -263,8 +263,8 @@ fn caches_are_keyed_by_the_session() {
     check_fields(&none, &openai, json!({}));
     let long = Request { cache: CacheRetention::Long, ..request };
     let expected = json!({ "prompt_cache_key": key, "prompt_cache_retention": "24h" });
-    check_fields(&long, &with(LOCAL, &json!({})), expected);
-    check_fields(&long, &with(LOCAL, &json!({ "supportsLongCacheRetention": false })), json!({}));
+    check_fields(&long, &with(LOCAL, &json!({ "supportsLongCacheRetention": true })), expected);
+    check_fields(&long, &with(LOCAL, &json!({})), json!({}));
 }
 
 #[test]
@@ -438,7 +438,7 @@ fn a_thinking_budget_leaves_room_for_the_answer() {
         ..asking(vec![user("hi")])
     };
     let expected =
-        json!({ "max_completion_tokens": 5000, "reasoning_effort": "medium", "thinking_budget": 3976 });
+        json!({ "max_tokens": 5000, "reasoning_effort": "medium", "thinking_budget": 3976 });
     check_fields(&request, &model, expected);
 }
 
@@ -467,8 +467,11 @@ fn check_host(provider: &str, base_url: &str, id: &str, expected: &str) {
 #[test]
 fn servers_are_known_by_provider_or_address() {
     let plain = "developer store reasoning_effort prompt_cache_retention";
-    check_host("p", LOCAL, "m", plain);
-    check_host("groq", "https://api.groq.com/openai/v1", "m", plain);
+    check_host("p", "https://api.openai.com/v1", "m", plain);
+    check_host("p", "https://mine.openai.azure.com/openai/v1", "m", plain);
+    // Of which nothing is known: what many servers refuse is left out.
+    check_host("p", LOCAL, "m", "system max_tokens reasoning_effort");
+    check_host("groq", "https://api.groq.com/openai/v1", "m", "system max_tokens reasoning_effort");
     let cerebras = "system reasoning_effort prompt_cache_retention";
     check_host("cerebras", LOCAL, "m", cerebras);
     check_host("p", "https://api.cerebras.ai/v1", "m", cerebras);
