@@ -2,7 +2,7 @@
 //! laid over it. No network, no credentials, nothing parsed at start. Next: `accounts`, which finds the keys.
 
 mod cost;
-mod glob;
+pub mod glob;
 mod local;
 mod overlay;
 mod pattern;
@@ -294,7 +294,13 @@ impl Snapshot {
 
     /// The model of this provider and id, both exactly written; retired ones too.
     pub fn find(&self, provider: &str, id: &str) -> Option<Arc<Model>> {
-        self.listed(provider, id).map(|model| model.build())
+        self.look_up(provider, id).map(|model| model.build())
+    }
+
+    /// A model that was found, as one of a listing.
+    pub fn listed<'m>(&'m self, model: &'m Arc<Model>) -> Listed<'m> {
+        let known = self.look_up(&model.provider, &model.id);
+        known.unwrap_or(Listed { kind: Kind::Built(model) })
     }
 
     /// Whether the model's wire API is spoken.
@@ -322,7 +328,7 @@ impl Snapshot {
         self.overlay.diagnostics()
     }
 
-    fn listed(&self, provider: &str, id: &str) -> Option<Listed<'_>> {
+    fn look_up(&self, provider: &str, id: &str) -> Option<Listed<'_>> {
         if let Some(model) = self.overlay.models(provider).get(id) {
             return Some(Listed { kind: Kind::Built(model) });
         }

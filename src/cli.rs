@@ -12,6 +12,8 @@ mod markdown;
 mod person;
 mod progress;
 mod prompt;
+mod shell;
+mod table;
 mod terminal;
 mod view;
 
@@ -178,6 +180,22 @@ fn run(arguments: Vec<OsString>) -> ExitCode {
         }),
         Command::Sessions(args) => {
             list(system, terminal, |world, page| list::sessions(world, &args, terminal, page))
+        }
+        Command::Completions(args) => {
+            let mut page = Page::default();
+            shell::completions(&args, &mut page);
+            written(&page, Status::Done)
+        }
+        Command::Man(args) => {
+            let mut page = Page::default();
+            let status = match shell::man(&args, &mut page) {
+                Ok(()) => Status::Done,
+                Err(failure) => {
+                    page.err(terminal.complaint(Complaint::Error, &failure.message, failure.hint.as_deref()));
+                    Status::of_request(&failure)
+                }
+            };
+            written(&page, status)
         }
         Command::Providers(args) => list(system, terminal, |world, page| {
             look_around(world);

@@ -12,6 +12,13 @@ objects! {
         /// Only those that a prompt could be sent to now.
         #[serde(default)]
         pub available: Option<bool>,
+        /// Also those that their providers have dropped.
+        #[serde(default)]
+        pub retired: Option<bool>,
+        /// Only those that one of these means, in this order: what `model` of a prompt may be, or a glob over
+        /// `provider/id` or `id` such as `anthropic/*`. A person's favourites, for instance.
+        #[serde(default)]
+        pub patterns: Option<Vec<String>>,
     }
 
     /// The models that are known now; `modelsChanged` tells of later ones.
@@ -20,6 +27,8 @@ objects! {
         pub models: Vec<ModelInfo>,
         /// What a prompt that names no model would use, as `provider/id`.
         pub default_model: Option<String>,
+        /// What is odd about `patterns`.
+        pub warnings: Vec<String>,
         /// Problems found in the user's files.
         pub diagnostics: Vec<Diagnostic>,
     }
@@ -32,6 +41,8 @@ objects! {
         pub id: String,
         /// For people.
         pub name: String,
+        /// The wire API that it is called over, such as `openai-responses`.
+        pub api: String,
         /// Tokens that a request and its answer may have together.
         pub context_window: u64,
         /// Tokens that an answer may have.
@@ -42,6 +53,8 @@ objects! {
         pub thinking_levels: Vec<String>,
         /// Kinds of content that it takes: `text`, `image`.
         pub input: Vec<String>,
+        /// The provider has dropped it: it may still answer, but should not be offered.
+        pub retired: bool,
         /// Whether a prompt could be sent now.
         pub available: bool,
         /// Why not.
@@ -57,6 +70,23 @@ objects! {
         /// Input read from the provider's cache.
         pub cache_read: f64,
         /// Input written to the provider's cache.
+        pub cache_write: f64,
+        /// Prices of long requests, the shortest first. A request that is longer than `inputAbove` is charged by
+        /// the last tier for which that is so, and by it as a whole.
+        pub tiers: Vec<ModelCostTier>,
+    }
+
+    /// Prices of long requests.
+    pub struct ModelCostTier {
+        /// Tokens of input, cached ones too.
+        pub input_above: u64,
+        /// As above.
+        pub input: f64,
+        /// As above.
+        pub output: f64,
+        /// As above.
+        pub cache_read: f64,
+        /// As above.
         pub cache_write: f64,
     }
 

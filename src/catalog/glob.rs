@@ -2,12 +2,12 @@
 //! `openrouter/*` is all of OpenRouter. It must never take more than linear time per star.
 
 /// Whether `text` has a character that makes it a glob.
-pub(super) fn is_glob(text: &str) -> bool {
+pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
 /// Whether `pattern` describes the whole of `text`.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().map(|c| c.to_ascii_lowercase()).collect();
     let text: Vec<char> = text.chars().map(|c| c.to_ascii_lowercase()).collect();
     let (mut at, mut from) = (0, 0);

@@ -285,7 +285,8 @@ impl Reader<'_> {
                 Some(model)
             });
             let Some(mut model) = base else {
-                let known = built_in.into_iter().flat_map(|row| row.models()).map(|row| -> &str { row.id() });
+                let known =
+                    built_in.into_iter().flat_map(table::ProviderRow::models).map(|row| -> &str { row.id() });
                 let near = nearest(&key, known.chain(patch.models.keys().map(String::as_str)), 1);
                 let near = near.first().map_or(String::new(), |near| format!(", did you mean {near}?"));
                 self.fault(&path, value, Fault::whole(format!("no such model to override{near}")));

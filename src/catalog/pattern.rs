@@ -330,7 +330,7 @@ impl<'s> Search<'s> {
 
     /// The model of this provider and id; if need be without regard to case.
     fn exact(&self, provider: &str, id: &str) -> Option<Listed<'s>> {
-        let exact = self.snapshot.listed(provider, id);
+        let exact = self.snapshot.look_up(provider, id);
         exact.or_else(|| self.snapshot.models_of(provider).find(|model| model.id().eq_ignore_ascii_case(id)))
     }
 

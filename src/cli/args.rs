@@ -56,6 +56,10 @@ pub(super) enum Command {
     Import(ImportArgs),
     /// Speak the native protocol on standard input and output
     Serve(ServeArgs),
+    /// Print what makes a shell complete commands and options
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
 }
 
 /// `aside prompt`.
@@ -113,8 +117,8 @@ Exit status: 0 done, 1 the turn failed, 2 wrong usage, 3 not signed in, 130 canc
 #[derive(Args)]
 #[command(after_help = MODELS_EXAMPLES)]
 pub(super) struct ModelsArgs {
-    /// Only models whose name contains each of these words
-    #[arg(value_name = "PATTERN")]
+    /// Only models whose name contains each of these words; one with * ? or [ describes the whole name
+    #[arg(value_name = "WORD")]
     pub(super) pattern: Vec<String>,
     /// Only this provider's
     #[arg(short, long, value_name = "ID")]
@@ -122,6 +126,9 @@ pub(super) struct ModelsArgs {
     /// Only those that can be used now
     #[arg(short, long)]
     pub(super) available: bool,
+    /// Also those that their providers have dropped
+    #[arg(long, conflicts_with = "available")]
+    pub(super) all: bool,
     /// Print JSON, as the method listModels answers
     #[arg(long)]
     pub(super) json: bool,
@@ -131,9 +138,11 @@ const MODELS_EXAMPLES: &str = "\
 Examples:
   aside models qwen coder
   aside models --provider groq
+  aside models 'anthropic/claude-*-5'
   aside models --available --json | jq -r '.models[].id'
 
-Prices are in US dollars for a million tokens. The model marked * is the default.";
+Prices are in US dollars for a million tokens of input and output; - is free or not known. Output is the longest
+answer. The model marked * is the default. On a narrow terminal the less important columns are left out.";
 
 /// `aside sessions`.
 #[derive(Args)]
@@ -251,6 +260,38 @@ Examples:
 
 Messages are lines, or have Content-Length headers; the answers come in kind. A script's pipe may simply end:
 what was asked is answered first. The protocol is described in docs/protocol.md.";
+
+/// `aside completions`.
+#[derive(Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  aside completions bash > ~/.local/share/bash-completion/completions/aside
+  aside completions zsh > ~/.zfunc/_aside       with fpath+=~/.zfunc before compinit in .zshrc
+  aside completions fish > ~/.config/fish/completions/aside.fish
+  aside completions powershell >> $PROFILE
+  aside completions elvish >> ~/.config/elvish/rc.elv";
+
+/// `aside man`.
+#[derive(Args)]
+#[command(after_help = MAN_EXAMPLES)]
+pub(super) struct ManArgs {
+    /// Of this command, instead of all
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: Option<String>,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  aside man | man -l -
+  aside man prompt | man -l -
+  aside man > ~/.local/share/man/man1/aside.1";
 
 fn levels() -> impl clap::builder::TypedValueParser<Value = ThinkingLevel> {
     // Each name that is accepted is a level's own.

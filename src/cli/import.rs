@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Status;
 use super::args::{ImportArgs, Origin};
-use super::list::{Shade, Table};
 use super::login::{Stopped, finished};
 use super::person::{Answered, ask};
+use super::table::{Column, Shade, Table};
 use super::terminal::{Complaint, Page, Terminal, clean};
 use crate::engine::{Client, Failure, World};
 use crate::settings::change::{change, is_blank};
@@ -225,7 +225,12 @@ async fn agreed(
 }
 
 fn listing(parts: &[Part], fates: &[Vec<Fate>]) -> Table {
-    let mut table = Table::new(["entry", "what", "into", ""]);
+    let mut table = Table::new([
+        Column::left("entry", 0),
+        Column::left("what", 0),
+        Column::left("into", 0),
+        Column::left("", 0),
+    ]);
     for (part, fates) in parts.iter().zip(fates) {
         for (entry, fate) in part.entries.iter().zip(fates) {
             let words = match (&entry.take, fate) {

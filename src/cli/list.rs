@@ -1,11 +1,11 @@
 //! `models`, `sessions` and `providers`: tables for people, JSON for programs. No network, nothing changed.
 
-use std::fmt::Write as _;
-
 use aside_protocol as wire;
 
 use super::args::{ModelsArgs, ProvidersArgs, SessionsArgs};
-use super::terminal::{Kind, Page, Terminal, clean, one_line};
+use super::table::{Column, Shade, Table};
+use super::terminal::{Kind, Page, Terminal, one_line};
+use crate::catalog::{ThinkingLevel, glob};
 use crate::doors::native::{self, convert};
 use crate::engine::store::load;
 use crate::engine::{Failure, World};
@@ -14,8 +14,6 @@ use crate::engine::{Failure, World};
 const PAGE: usize = 500;
 /// Characters of a title.
 const TITLE: usize = 60;
-/// Characters of any other cell.
-const CELL: usize = 80;
 
 /// Writes the table of models.
 pub(super) fn models(
@@ -24,12 +22,22 @@ pub(super) fn models(
     terminal: Terminal,
     page: &mut Page,
 ) -> Result<(), Failure> {
-    let mut result = native::models(world, args.provider.as_deref(), args.available)?;
+    let params = wire::ListModelsParams {
+        provider: args.provider.clone(),
+        available: Some(args.available),
+        retired: Some(args.all),
+        patterns: None,
+    };
+    let mut result = native::models(world, &params)?;
     let words: Vec<String> =
         args.pattern.iter().flat_map(|it| it.split_whitespace()).map(str::to_lowercase).collect();
     result.models.retain(|model| {
-        let name = format!("{}/{} {}", model.provider, model.id, model.name).to_lowercase();
-        words.iter().all(|word| name.contains(word))
+        let name = format!("{}/{}", model.provider, model.id);
+        let all = format!("{name} {}", model.name).to_lowercase();
+        words.iter().all(|word| {
+            all.contains(word)
+                || (glob::is_glob(word) && (glob::matches(word, &name) || glob::matches(word, &model.id)))
+        })
     });
     if args.json {
         json(page, &result);
@@ -43,13 +51,26 @@ pub(super) fn models(
         };
         return Err(Failure::not_found(message, Some("`aside models` lists all of them")));
     }
-    let mut table = Table::new(["model", "context", "output", "$ in", "$ out", "thinking", "available"]);
-    table.right = &[1, 2, 3, 4];
+    let mut table = Table::new([
+        Column::left("model", 0),
+        Column::right("context", 3),
+        Column::right("output", 5),
+        Column::right("$ in", 1),
+        Column::right("$ out", 1),
+        Column::left("thinking", 4),
+        Column::left("images", 6),
+        Column::left("available", 0),
+    ]);
     for model in &result.models {
         let name = format!("{}/{}", model.provider, model.id);
-        let mark = if result.default_model.as_deref() == Some(&name) { " *" } else { "" };
+        let mark = match (result.default_model.as_deref() == Some(&name), model.retired) {
+            (true, _) => " *",
+            (false, true) => " (retired)",
+            (false, false) => "",
+        };
         let free = model.cost.input == 0.0 && model.cost.output == 0.0;
         let price = |price: f64| if free { "-".to_owned() } else { format!("{price:.2}") };
+        let images = if model.input.iter().any(|kind| kind == "image") { "yes" } else { "-" };
         table.row(
             Shade::of(model.available),
             [
@@ -59,6 +80,7 @@ pub(super) fn models(
                 price(model.cost.input),
                 price(model.cost.output),
                 thinking(&model.thinking_levels),
+                images.to_owned(),
                 model.reason.clone().unwrap_or_else(|| "yes".to_owned()),
             ],
         );
@@ -76,7 +98,13 @@ pub(super) fn providers(world: &World, args: &ProvidersArgs, terminal: Terminal,
     }
     // Without a name there is none that is not known.
     let accounts = native::auth_status(world, None).map(|status| status.accounts).unwrap_or_default();
-    let mut table = Table::new(["provider", "name", "signed in from", "variable", "note"]);
+    let mut table = Table::new([
+        Column::left("provider", 0),
+        Column::left("name", 2),
+        Column::left("signed in from", 0),
+        Column::left("variable", 1),
+        Column::left("note", 0),
+    ]);
     for provider in result.providers {
         let account = accounts.iter().find(|account| account.provider == provider.id);
         let source = match &provider.source {
@@ -135,9 +163,9 @@ pub(super) fn sessions(
         return Ok(());
     }
     let now = world.system.clock.now_ms();
-    let mut table =
-        Table::new(if args.all { &["id", "age", "title", "folder"][..] } else { &["id", "age", "title"] });
-    table.right = &[1];
+    let columns =
+        [Column::left("id", 0), Column::right("age", 1), Column::left("title", 0), Column::left("folder", 0)];
+    let mut table = Table::new(columns.into_iter().take(if args.all { 4 } else { 3 }));
     for session in sessions {
         let mut row = vec![
             session.session.to_string(),
@@ -171,14 +199,19 @@ fn tokens(count: u64) -> String {
     }
 }
 
-/// The levels, the first and the last where there are many.
+/// The levels; three or more in a row are told by the first and the last.
 fn thinking(levels: &[String]) -> String {
-    let some: Vec<&str> = levels.iter().map(String::as_str).filter(|level| *level != "off").collect();
-    match (&*some, levels.len() > some.len()) {
-        ([], _) => "-".to_owned(),
-        (some, true) => format!("off,{}", some.join(",")),
-        (some, false) => some.join(","),
+    let place = |name: &String| ThinkingLevel::ALL.into_iter().position(|level| level.name() == name);
+    let places: Vec<usize> = levels.iter().filter_map(place).collect();
+    if matches!(&*places, [] | [0]) {
+        return "-".to_owned();
     }
+    let name = |place: usize| ThinkingLevel::ALL.get(place).map_or("", |level| level.name());
+    let runs = places.chunk_by(|one, next| one + 1 == *next).map(|run| match run {
+        [first, _, .., last] => format!("{}..{}", name(*first), name(*last)),
+        few => few.iter().map(|place| name(*place)).collect::<Vec<_>>().join(","),
+    });
+    runs.collect::<Vec<_>>().join(",")
 }
 
 /// A time span in its largest unit.
@@ -189,67 +222,6 @@ pub(super) fn age(ms: u64) -> String {
         60..3_600 => format!("{} min", seconds / 60),
         3_600..86_400 => format!("{} h", seconds / 3_600),
         _ => format!("{} d", seconds / 86_400),
-    }
-}
-
-/// Columns of text.
-pub(super) struct Table {
-    head: Vec<String>,
-    /// Columns of numbers.
-    right: &'static [usize],
-    rows: Vec<(Shade, Vec<String>)>,
-}
-
-/// How a row looks on a screen.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shade {
-    Normal,
-    Dim,
-}
-
-impl Shade {
-    pub(super) fn of(available: bool) -> Self {
-        if available { Self::Normal } else { Self::Dim }
-    }
-}
-
-impl Table {
-    pub(super) fn new<'h>(head: impl IntoIterator<Item = impl AsRef<str> + 'h>) -> Self {
-        let head = head.into_iter().map(|cell| cell.as_ref().to_owned()).collect();
-        Self { head, right: &[], rows: Vec::new() }
-    }
-
-    pub(super) fn row(&mut self, shade: Shade, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().map(|cell| clean(&one_line(&cell, CELL)).into_owned()).collect();
-        self.rows.push((shade, cells));
-    }
-
-    pub(super) fn write(&self, terminal: Terminal, page: &mut Page) {
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|(_, row)| row.get(column)).chain(self.head.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
-        let line = |cells: &[String]| {
-            let mut line = String::new();
-            for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-                // Writing to memory does not fail.
-                let _ = if self.right.contains(&column) {
-                    write!(line, "{cell:>width$}  ")
-                } else {
-                    write!(line, "{cell:<width$}  ")
-                };
-            }
-            line.trim_end().to_owned()
-        };
-        let paint = |code: &str, text: String| {
-            if terminal.paints() { format!("\x1b[{code}m{text}\x1b[0m\n") } else { text + "\n" }
-        };
-        page.out(paint("1", line(&self.head)));
-        for (shade, row) in &self.rows {
-            let text = line(row);
-            page.out(if *shade == Shade::Dim { paint("2", text) } else { text + "\n" });
-        }
     }
 }
 
@@ -268,6 +240,10 @@ mod tests {
             ["0 s", "59 s", "1 min", "2 h", "2 d"]
         );
         assert_eq!(thinking(&[]), "-");
-        assert_eq!(thinking(&["off".into(), "low".into(), "high".into()]), "off,low,high");
+        let levels = |names: &[&str]| thinking(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(levels(&["off"]), "-");
+        assert_eq!(levels(&["off", "low", "high"]), "off,low,high");
+        assert_eq!(levels(&["off", "minimal", "low", "medium", "high", "xhigh", "max"]), "off..max");
+        assert_eq!(levels(&["off", "low", "medium", "high", "max"]), "off,low..high,max");
     }
 }

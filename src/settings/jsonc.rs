@@ -165,6 +165,7 @@ impl<'d> Value<'d> {
     }
 
     /// The value that the names lead to, as far as they can be followed.
+    #[must_use]
     pub fn at<'p>(self, names: impl IntoIterator<Item = &'p str>) -> Self {
         let mut value = self;
         for name in names {

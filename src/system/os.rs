@@ -59,6 +59,19 @@ pub fn raise_file_limit() {
     }
 }
 
+/// The columns of the terminal that the standard output leads to; `None` where it leads to none.
+pub fn columns() -> Option<u16> {
+    #[cfg(unix)]
+    {
+        let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col)
+    }
+    #[cfg(not(unix))]
+    {
+        None
+    }
+}
+
 /// While it lives, what is typed at the standard input's terminal is not shown.
 pub struct HiddenInput {
     #[cfg(unix)]

@@ -390,6 +390,53 @@ fn lists_are_tables_or_json() {
 }
 
 #[test]
+fn models_are_found_by_words_and_globs() {
+    let home = Home::new();
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let run = home.run(&[&["models"], arguments].concat());
+        let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
+        run.ended(0).out.lines().skip(1).map(first).collect()
+    };
+    assert_eq!(names(&["cerebras/*"]), ["cerebras/gpt-oss-120b", "cerebras/qwen-3.8-27b"]);
+    assert_eq!(names(&["CEREBRAS/*", "qwen"]), ["cerebras/qwen-3.8-27b"]);
+    assert_eq!(names(&["--provider", "cerebras", "gpt-*"]), ["cerebras/gpt-oss-120b"]);
+    let with_retired = names(&["--all", "--provider", "cerebras"]);
+    assert!(with_retired.len() > 2 && with_retired.contains(&"cerebras/zai-glm-4.7".to_owned()));
+    let retired = home.run(&["models", "--all", "zai-glm-4.7"]);
+    assert!(retired.ended(0).out.contains("cerebras/zai-glm-4.7 (retired)"), "{}", retired.out);
+    assert_eq!(names(&["openai/gpt-5.5"]).first().map(String::as_str), Some("openai/gpt-5.5"));
+    home.run(&["models", "--all", "--available"]).ended(2);
+    let unable = home.run(&["models", "-p", "openai-codex"]);
+    assert!(unable.ended(0).out.contains("signing in with a ChatGPT subscription"), "{}", unable.out);
+}
+
+#[test]
+fn shells_and_manuals_are_served() {
+    let home = Home::new();
+    for (shell, word) in [
+        ("bash", "complete -F _aside"),
+        ("zsh", "#compdef aside"),
+        ("fish", "complete -c aside"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("elvish", "edit:completion:arg-completer"),
+    ] {
+        let script = home.run(&["completions", shell]);
+        assert!(script.ended(0).out.contains(word) && script.err.is_empty(), "{shell}: {}", script.out);
+        assert!(script.out.contains("continue") && script.out.contains("models"), "{shell}");
+    }
+    home.run(&["completions", "nosh"]).ended(2);
+    let man = home.run(&["man"]);
+    assert!(man.ended(0).out.contains(".TH aside 1") && man.out.contains("aside\\-prompt(1)"), "{}", man.out);
+    let prompt = home.run(&["man", "prompt"]);
+    assert!(
+        prompt.ended(0).out.contains("\\-\\-continue") && prompt.out.contains("Exit status"),
+        "{}",
+        prompt.out
+    );
+    home.run(&["man", "nothing"]).ended(2);
+}
+
+#[test]
 fn help_has_examples_and_goes_to_standard_output() {
     let home = Home::new();
     for arguments in [
@@ -399,6 +446,8 @@ fn help_has_examples_and_goes_to_standard_output() {
         &["sessions", "--help"],
         &["providers", "--help"],
         &["serve", "--help"],
+        &["completions", "--help"],
+        &["man", "--help"],
     ] {
         let run = home.run(arguments);
         assert!(run.ended(0).out.contains("Examples:") && run.err.is_empty(), "{arguments:?}: {}", run.out);

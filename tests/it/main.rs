@@ -9,6 +9,7 @@
 
 mod abuse;
 mod accounts;
+mod catalog;
 mod cli;
 mod conversation;
 mod discovery;

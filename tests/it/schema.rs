@@ -295,11 +295,18 @@ fn results() -> Vec<(&'static str, Value)> {
             "listModels",
             json!({
                 "models": [{
-                    "provider": "demo", "id": "demo", "name": "Demo", "contextWindow": 1, "maxOutput": 1,
-                    "cost": { "input": 0.0, "output": 1.5, "cacheRead": 0.0, "cacheWrite": 0.0 },
-                    "thinkingLevels": ["off"], "input": ["text"], "available": true, "reason": null,
+                    "provider": "demo", "id": "demo", "name": "Demo", "api": "demo", "contextWindow": 1,
+                    "maxOutput": 1,
+                    "cost": {
+                        "input": 0.0, "output": 1.5, "cacheRead": 0.0, "cacheWrite": 0.0,
+                        "tiers": [{
+                            "inputAbove": 9, "input": 1.0, "output": 2.0, "cacheRead": 3.0, "cacheWrite": 4.0,
+                        }],
+                    },
+                    "thinkingLevels": ["off"], "input": ["text"], "retired": false, "available": true,
+                    "reason": null,
                 }],
-                "defaultModel": "demo/demo", "diagnostics": [],
+                "defaultModel": "demo/demo", "warnings": ["odd"], "diagnostics": [],
             }),
         ),
         ("newSession", json!({ "sessionId": "s1", "session": session() })),

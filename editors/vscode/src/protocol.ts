@@ -777,6 +777,10 @@ export interface ListModelsParams {
   provider?: string | null;
   /** Only those that a prompt could be sent to now. */
   available?: boolean | null;
+  /** Also those that their providers have dropped. */
+  retired?: boolean | null;
+  /** Only those that one of these means, in this order: what `model` of a prompt may be, or a glob over `provider/id` or `id` such as `anthropic/*`. A person's favourites, for instance. */
+  patterns?: string[] | null;
 }
 
 /** The models that are known now; `modelsChanged` tells of later ones. */
@@ -785,6 +789,8 @@ export interface ListModelsResult {
   models: ModelInfo[];
   /** What a prompt that names no model would use, as `provider/id`. */
   defaultModel: string | null;
+  /** What is odd about `patterns`. */
+  warnings: string[];
   /** Problems found in the user's files. */
   diagnostics: Diagnostic[];
 }
@@ -902,6 +908,22 @@ export interface ModelCost {
   cacheRead: number;
   /** Input written to the provider's cache. */
   cacheWrite: number;
+  /** Prices of long requests, the shortest first. A request that is longer than `inputAbove` is charged by the last tier for which that is so, and by it as a whole. */
+  tiers: ModelCostTier[];
+}
+
+/** Prices of long requests. */
+export interface ModelCostTier {
+  /** Tokens of input, cached ones too. */
+  inputAbove: number;
+  /** As above. */
+  input: number;
+  /** As above. */
+  output: number;
+  /** As above. */
+  cacheRead: number;
+  /** As above. */
+  cacheWrite: number;
 }
 
 /** A model. */
@@ -912,6 +934,8 @@ export interface ModelInfo {
   id: string;
   /** For people. */
   name: string;
+  /** The wire API that it is called over, such as `openai-responses`. */
+  api: string;
   /** Tokens that a request and its answer may have together. */
   contextWindow: number;
   /** Tokens that an answer may have. */
@@ -922,6 +946,8 @@ export interface ModelInfo {
   thinkingLevels: string[];
   /** Kinds of content that it takes: `text`, `image`. */
   input: string[];
+  /** The provider has dropped it: it may still answer, but should not be offered. */
+  retired: boolean;
   /** Whether a prompt could be sent now. */
   available: boolean;
   /** Why not. */

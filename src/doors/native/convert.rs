@@ -429,6 +429,7 @@ pub fn model_info(model: &Listed<'_>, reason: Option<String>) -> wire::ModelInfo
         provider: model.provider().to_owned(),
         id: model.id().to_owned(),
         name: model.name().to_owned(),
+        api: model.wire().to_owned(),
         context_window: model.context_window(),
         max_output: model.max_output(),
         cost: wire::ModelCost {
@@ -436,9 +437,21 @@ pub fn model_info(model: &Listed<'_>, reason: Option<String>) -> wire::ModelInfo
             output: cost.output,
             cache_read: cost.cache_read,
             cache_write: cost.cache_write,
+            tiers: cost
+                .tiers
+                .iter()
+                .map(|tier| wire::ModelCostTier {
+                    input_above: tier.input_above,
+                    input: tier.input,
+                    output: tier.output,
+                    cache_read: tier.cache_read,
+                    cache_write: tier.cache_write,
+                })
+                .collect(),
         },
         thinking_levels: model.thinking_levels().iter().map(ToString::to_string).collect(),
         input,
+        retired: model.is_retired(),
         available: reason.is_none(),
         reason,
     }

@@ -1,5 +1,6 @@
 //! One function a method. Each reads its params, hands an operation over or answers, and returns at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jsonrpsee::RpcModule;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::login::Logins;
 use super::{accounts, convert};
-use crate::catalog::{LocalKind, Provider, ThinkingLevel};
+use crate::catalog::{Listed, LocalKind, Provider, ThinkingLevel};
 use crate::doors::peer::RpcError;
 use crate::doors::peer::classify::error;
 use crate::doors::peer::writer::{Direct, Sink, append};
@@ -23,6 +24,8 @@ use aside_protocol::{METHODS, MessageKind, Request as _, Sender, Stage, method};
 
 /// Sessions in one page of a list where the client does not say.
 const PAGE: u32 = 50;
+/// Patterns of one `listModels`; each is compared with every model.
+const MAX_PATTERNS: usize = 64;
 
 /// A request on its way to its handler.
 pub(super) struct Call {
@@ -347,22 +350,17 @@ fn list_models(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorOb
     let params: wire::ListModelsParams = params!(call);
     // What is found is told by `modelsChanged`.
     context.world.look_around();
-    let result =
-        or_fail!(call, models(&context.world, params.provider.as_deref(), params.available == Some(true)));
+    let result = or_fail!(call, models(&context.world, &params));
     answer(context, call.ticket, &result);
     Ok(())
 }
 
-/// Every model, or one provider's.
-pub fn models(
-    world: &World,
-    only: Option<&str>,
-    only_available: bool,
-) -> Result<wire::ListModelsResult, Failure> {
+/// The models that were asked for.
+pub fn models(world: &World, params: &wire::ListModelsParams) -> Result<wire::ListModelsResult, Failure> {
     let snapshot = world.catalog.snapshot();
     let providers = snapshot.providers();
-    if let Some(id) = only
-        && !providers.iter().any(|provider| &*provider.id == id)
+    if let Some(id) = &params.provider
+        && !providers.iter().any(|provider| *provider.id == **id)
         // A server that is not there now may be there later.
         && LocalKind::of_id(id).is_none()
     {
@@ -372,23 +370,41 @@ pub fn models(
             ..Failure::not_found(message, Some("listProviders names them"))
         });
     }
-    let mut models = Vec::new();
-    for provider in &providers {
-        if only.is_some_and(|only| only != &*provider.id) {
-            continue;
+    if params.patterns.as_ref().is_some_and(|patterns| patterns.len() > MAX_PATTERNS) {
+        let message = format!("more than {MAX_PATTERNS} patterns");
+        return Err(Failure::invalid("/patterns", message));
+    }
+    let only = params.provider.as_deref();
+    // Asked once for each provider: the answer may cost a look at a file.
+    let reasons: HashMap<&str, Option<String>> = providers
+        .iter()
+        .filter(|provider| only.is_none_or(|only| only == &*provider.id))
+        .map(|provider| (&*provider.id, no_credential(world, provider)))
+        .collect();
+    let mut listed = Vec::new();
+    let mut list = |model: Listed<'_>| {
+        let Some(no_key) = reasons.get(model.provider()) else { return };
+        let no_wire = (!snapshot.speaks(&model)).then(|| convert::missing_wire(model.wire()));
+        let reason = no_wire.or_else(|| no_key.clone());
+        let is_hidden = params.available == Some(true) && reason.is_some();
+        if !is_hidden {
+            listed.push(convert::model_info(&model, reason));
         }
-        let no_key = no_credential(world, provider);
-        for model in snapshot.models_of(&provider.id).filter(|model| !model.is_retired()) {
-            let no_wire = (!snapshot.speaks(&model)).then(|| convert::missing_wire(model.wire()));
-            let reason = no_wire.or_else(|| no_key.clone());
-            if !(only_available && reason.is_some()) {
-                models.push(convert::model_info(&model, reason));
-            }
-        }
+    };
+    let mut warnings = Vec::new();
+    if let Some(patterns) = &params.patterns {
+        let selected = snapshot.select(patterns, |provider| world.is_available(provider));
+        selected.models.iter().for_each(|(model, _)| list(snapshot.listed(model)));
+        warnings = selected.warnings;
+    } else {
+        let with_retired = params.retired == Some(true);
+        let models = providers.iter().flat_map(|provider| snapshot.models_of(&provider.id));
+        models.filter(|model| with_retired || !model.is_retired()).for_each(&mut list);
     }
     Ok(wire::ListModelsResult {
-        models,
+        models: listed,
         default_model: world.default_model(),
+        warnings,
         diagnostics: diagnostics(world),
     })
 }

@@ -57,7 +57,7 @@ fn the_output_limit_is_the_models_unless_the_prompt_or_the_context_says_less() {
     {
         upstream.provider.reply(answer(&["Yes."]));
         server.prompted(&prompt(model, asked));
-        assert_eq!(upstream.request(index).json()["max_completion_tokens"], sent, "{model} {asked:?}");
+        assert_eq!(upstream.request(index).json()["max_tokens"], sent, "{model} {asked:?}");
     }
 }
 

@@ -514,11 +514,14 @@
 ---@class aside.ListModelsParams
 ---@field provider? string Only this provider's.
 ---@field available? boolean Only those that a prompt could be sent to now.
+---@field retired? boolean Also those that their providers have dropped.
+---@field patterns? string[] Only those that one of these means, in this order: what `model` of a prompt may be, or a glob over `provider/id` or `id` such as `anthropic/*`. A person's favourites, for instance.
 
 --- The models that are known now; `modelsChanged` tells of later ones.
 ---@class aside.ListModelsResult
 ---@field models aside.ModelInfo[] By provider, in the order in which a default is looked for.
 ---@field defaultModel? string What a prompt that names no model would use, as `provider/id`.
+---@field warnings string[] What is odd about `patterns`.
 ---@field diagnostics aside.Diagnostic[] Problems found in the user's files.
 
 --- Which providers to list.
@@ -593,17 +596,28 @@
 ---@field output number Output, reasoning included.
 ---@field cacheRead number Input read from the provider's cache.
 ---@field cacheWrite number Input written to the provider's cache.
+---@field tiers aside.ModelCostTier[] Prices of long requests, the shortest first. A request that is longer than `inputAbove` is charged by the last tier for which that is so, and by it as a whole.
+
+--- Prices of long requests.
+---@class aside.ModelCostTier
+---@field inputAbove integer Tokens of input, cached ones too.
+---@field input number As above.
+---@field output number As above.
+---@field cacheRead number As above.
+---@field cacheWrite number As above.
 
 --- A model.
 ---@class aside.ModelInfo
 ---@field provider string The provider's id.
 ---@field id string The model's id.
 ---@field name string For people.
+---@field api string The wire API that it is called over, such as `openai-responses`.
 ---@field contextWindow integer Tokens that a request and its answer may have together.
 ---@field maxOutput integer Tokens that an answer may have.
 ---@field cost aside.ModelCost Prices.
 ---@field thinkingLevels string[] What `thinking` may be.
 ---@field input string[] Kinds of content that it takes: `text`, `image`.
+---@field retired boolean The provider has dropped it: it may still answer, but should not be offered.
 ---@field available boolean Whether a prompt could be sent now.
 ---@field reason? string Why not.
 
