@@ -9,6 +9,7 @@ pub mod edit;
 pub mod jsonc;
 pub mod load;
 pub mod nearest;
+pub mod table;
 
 use std::path::PathBuf;
 

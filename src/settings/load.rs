@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::jsonc::{Document, Entry, JsoncError, Value};
 use super::nearest::nearest;
-use super::{Diagnostic, LocalPlaces, Settings};
+use super::{Diagnostic, LocalPlaces, Settings, table};
 use crate::system::System;
 
 /// The user's file, in the config folder.
@@ -28,9 +28,6 @@ const MAX_MESSAGE: usize = 500;
 
 /// Addresses of one kind of server that are asked.
 const MAX_LOCAL_SERVERS: usize = 8;
-
-const MIB: u64 = 1 << 20;
-const HOUR_MS: u64 = 60 * 60 * 1000;
 
 impl Settings {
     /// Built in, then the user's file, then what the client sent; later layers win, value by value.
@@ -126,10 +123,10 @@ impl Loader<'_> {
                         value,
                         "limits",
                         &mut [
-                            ("maxMessageBytes", 64 * 1024, 1024 * MIB, &mut limits.max_message_bytes),
-                            ("maxItemBytes", 64 * 1024, 256 * MIB, &mut limits.max_item_bytes),
-                            ("maxOpenRequests", 1, 100_000, &mut limits.max_open_requests),
-                            ("maxCallsPerTurn", 1, 10_000, &mut limits.max_calls_per_turn),
+                            ("maxMessageBytes", &mut limits.max_message_bytes),
+                            ("maxItemBytes", &mut limits.max_item_bytes),
+                            ("maxOpenRequests", &mut limits.max_open_requests),
+                            ("maxCallsPerTurn", &mut limits.max_calls_per_turn),
                         ],
                     );
                 }
@@ -139,11 +136,11 @@ impl Loader<'_> {
                         value,
                         "timeouts",
                         &mut [
-                            ("connectMs", 100, HOUR_MS, &mut timeouts.connect_ms),
-                            ("firstEventMs", 100, 24 * HOUR_MS, &mut timeouts.first_event_ms),
-                            ("idleMs", 100, 24 * HOUR_MS, &mut timeouts.idle_ms),
-                            ("eventMs", 100, 24 * HOUR_MS, &mut timeouts.event_ms),
-                            ("stallNoticeMs", 100, 24 * HOUR_MS, &mut timeouts.stall_notice_ms),
+                            ("connectMs", &mut timeouts.connect_ms),
+                            ("firstEventMs", &mut timeouts.first_event_ms),
+                            ("idleMs", &mut timeouts.idle_ms),
+                            ("eventMs", &mut timeouts.event_ms),
+                            ("stallNoticeMs", &mut timeouts.stall_notice_ms),
                         ],
                     );
                 }
@@ -153,20 +150,16 @@ impl Loader<'_> {
                         value,
                         "retry",
                         &mut [
-                            ("maxRequests", 1, 10, &mut retry.max_requests),
-                            ("baseDelayMs", 1, HOUR_MS, &mut retry.base_delay_ms),
-                            ("maxDelayMs", 0, 24 * HOUR_MS, &mut retry.max_delay_ms),
+                            ("maxRequests", &mut retry.max_requests),
+                            ("baseDelayMs", &mut retry.base_delay_ms),
+                            ("maxDelayMs", &mut retry.max_delay_ms),
                         ],
                     );
                 }
                 "localServers" => layer.local_servers(&entry, &mut settings.local_servers),
                 // The key by which editors find the file's schema.
                 "$schema" => {}
-                _ => layer.unknown(
-                    &entry,
-                    "",
-                    &["defaultModel", "proxy", "extraCaFiles", "limits", "timeouts", "retry", "localServers"],
-                ),
+                _ => layer.unknown(&entry, "", &table::names(None)),
             }
         }
     }
@@ -186,8 +179,8 @@ macro_rules! numbers {
 }
 numbers!(usize, u32, u64);
 
-/// Name, least, most, field.
-type Field<'f> = (&'static str, u64, u64, &'f mut dyn Number);
+/// Its name in its object, and where it is kept.
+type Field<'f> = (&'static str, &'f mut dyn Number);
 
 /// One layer while it is read.
 struct Layer<'l> {
@@ -227,7 +220,7 @@ impl Layer<'_> {
                     "llamacpp" => &mut servers.llamacpp,
                     "vllm" => &mut servers.vllm,
                     _ => {
-                        self.unknown(&kind, "localServers.", &["ollama", "lmstudio", "llamacpp", "vllm"]);
+                        self.unknown(&kind, "localServers.", &table::SERVERS);
                         continue;
                     }
                 };
@@ -271,14 +264,14 @@ impl Layer<'_> {
             if self.is_full() {
                 break;
             }
-            let Some((_, least, most, field)) = fields.iter_mut().find(|field| field.0 == entry.key) else {
-                let known: Vec<&str> = fields.iter().map(|field| field.0).collect();
-                self.unknown(&entry, &format!("{name}."), &known);
+            let Some((_, field)) = fields.iter_mut().find(|field| field.0 == entry.key) else {
+                self.unknown(&entry, &format!("{name}."), &table::names(Some(name)));
                 continue;
             };
             let named = Entry { key: format!("{name}.{}", entry.key), value: entry.value };
             let Some(value) = self.typed::<u64>(&named) else { continue };
-            let bounded = value.clamp(*least, *most);
+            let (least, most) = table::bounds(&named.key).unwrap_or((0, u64::MAX));
+            let bounded = value.clamp(least, most);
             if bounded != value {
                 let error = entry.value.error(format!("{} is out of range: {bounded} is used", named.key));
                 self.diagnostics.push(Diagnostic::at(self.path, error));
@@ -418,6 +411,31 @@ mod tests {
             ],
         );
         assert_eq!((settings.limits.max_open_requests, settings.proxy.as_deref()), (7, Some("http://p")));
+    }
+
+    #[test]
+    fn every_setting_of_the_table_is_read() {
+        let defaults = Settings::default();
+        for setting in table::SETTINGS {
+            let value = match setting.kind {
+                table::Kind::Text => "\"x\"".to_owned(),
+                table::Kind::Texts => "[\"/x\"]".to_owned(),
+                table::Kind::Servers => "false".to_owned(),
+                table::Kind::Number { least, most, field } => {
+                    assert!((least..=most).contains(&field(&defaults)), "{}", setting.name);
+                    most.to_string()
+                }
+            };
+            let text = match setting.name.split_once('.') {
+                None => format!("{{\"{}\": {value}}}", setting.name),
+                Some((object, name)) => format!("{{\"{object}\": {{\"{name}\": {value}}}}}"),
+            };
+            let settings = check(&text, None, &[]);
+            assert_ne!(settings, defaults, "{} changes nothing", setting.name);
+            if let table::Kind::Number { most, field, .. } = setting.kind {
+                assert_eq!(field(&settings), most, "{}", setting.name);
+            }
+        }
     }
 
     #[test]

@@ -10,24 +10,30 @@ const END: &str = "<!-- end of providers -->";
 
 /// The page with the table as it should be.
 pub(super) fn written(page: &str) -> String {
-    let begin = page.find(BEGIN).expect("a marker");
-    let table = begin + page[begin..].find('\n').expect("a line of its own") + 1;
-    let end = page.find(END).expect("the other marker");
-    format!("{}{}{}", &page[..table], table_of_providers(), &page[end..])
+    super::between(page, BEGIN, END, &table_of_providers())
 }
 
 fn table_of_providers() -> String {
     let mut system = System::real();
     system.dirs = Dirs::default();
-    let snapshot = Catalog::new(system, |_| true, std::sync::Arc::default()).snapshot();
+    let snapshot = Catalog::new(system, aside::models::is_known_wire, std::sync::Arc::default()).snapshot();
     let mut table = String::from(
-        "| provider | id | variables | APIs | models | think | see images | default model |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| provider | id | variables | APIs | models | think | see images | default model | in this version |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for provider in snapshot.providers() {
         let models: Vec<_> = snapshot.models_of(&provider.id).filter(|model| !model.is_retired()).collect();
         let thinking = models.iter().filter(|model| model.reasoning()).count();
         let seeing = models.iter().filter(|model| model.takes_images()).count();
+        let spoken = models.iter().filter(|model| snapshot.speaks(model)).count();
+        let state = match (spoken, &provider.sign_in) {
+            (0, _) => "not yet: its API".to_owned(),
+            (_, Some(with)) if provider.key_variables.is_empty() => {
+                format!("not yet: signing in with {with}")
+            }
+            (some, _) if some < models.len() => format!("{some} of the models"),
+            (_, _) => "yes".to_owned(),
+        };
         let mut wires: Vec<_> = models.iter().map(aside::catalog::Listed::wire).collect();
         wires.sort_unstable();
         wires.dedup();
@@ -39,7 +45,7 @@ fn table_of_providers() -> String {
             provider.key_variables.iter().chain(&provider.url_variables).map(|name| &**name).collect();
         writeln!(
             table,
-            "| {} | `{}` | {} | {} | {} | {} | {} | `{}` |",
+            "| {} | `{}` | {} | {} | {} | {} | {} | `{}` | {} |",
             provider.name,
             provider.id,
             code(&variables),
@@ -48,6 +54,7 @@ fn table_of_providers() -> String {
             thinking,
             seeing,
             provider.default_model.as_deref().unwrap_or_default(),
+            state,
         )
         .unwrap();
     }

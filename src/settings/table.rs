@@ -1,0 +1,154 @@
+//! Every setting by its name: what it may be and what it is for. The loader takes its bounds from here, and the
+//! page and the schema in `docs/` are made of it.
+
+use super::Settings;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const HOUR_MS: u64 = 60 * 60 * 1000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// One setting.
+pub struct Setting {
+    /// As in `settings.json`, with a dot between an object and its field.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// What it is for: a sentence without its full stop.
+    pub meaning: &'static str,
+}
+
+/// What a setting may be.
+pub enum Kind {
+    /// A string, or `null` for none.
+    Text,
+    /// Strings.
+    Texts,
+    /// Addresses of model servers of several kinds: `false` for none, `true` for the usual ones, or an object with
+    /// a list for each kind.
+    Servers,
+    /// A whole number. One that is out of range is taken as the nearest that is not.
+    Number {
+        /// The smallest.
+        least: u64,
+        /// The largest.
+        most: u64,
+        /// Where it is kept.
+        field: fn(&Settings) -> u64,
+    },
+}
+
+/// All, in the order in which they are told.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "defaultModel",
+        kind: Kind::Text,
+        meaning: "The model of prompts that name none, as in `--model`; without it the first provider that has a key is used",
+    },
+    Setting {
+        name: "proxy",
+        kind: Kind::Text,
+        meaning: "A proxy for all providers, above those of the environment",
+    },
+    Setting {
+        name: "extraCaFiles",
+        kind: Kind::Texts,
+        meaning: "Files with certificates (PEM) that are trusted beside the system's; `~` is the home folder",
+    },
+    Setting {
+        name: "localServers",
+        kind: Kind::Servers,
+        meaning: "Where model servers of this machine are looked for",
+    },
+    Setting {
+        name: "limits.maxMessageBytes",
+        kind: Kind::Number {
+            least: 64 * KIB,
+            most: 1024 * MIB,
+            field: |it| it.limits.max_message_bytes as u64,
+        },
+        meaning: "Bytes of one incoming message",
+    },
+    Setting {
+        name: "limits.maxItemBytes",
+        kind: Kind::Number { least: 64 * KIB, most: 256 * MIB, field: |it| it.limits.max_item_bytes as u64 },
+        meaning: "Bytes of the text of one item of a conversation",
+    },
+    Setting {
+        name: "limits.maxOpenRequests",
+        kind: Kind::Number { least: 1, most: 100_000, field: |it| it.limits.max_open_requests as u64 },
+        meaning: "Requests of the client that have no answer yet",
+    },
+    Setting {
+        name: "limits.maxCallsPerTurn",
+        kind: Kind::Number { least: 1, most: 10_000, field: |it| it.limits.max_calls_per_turn.into() },
+        meaning: "Model calls that one prompt may cause",
+    },
+    Setting {
+        name: "timeouts.connectMs",
+        kind: Kind::Number { least: 100, most: HOUR_MS, field: |it| it.timeouts.connect_ms },
+        meaning: "Milliseconds until the connection to a provider stands, TLS included",
+    },
+    Setting {
+        name: "timeouts.firstEventMs",
+        kind: Kind::Number { least: 100, most: DAY_MS, field: |it| it.timeouts.first_event_ms },
+        meaning: "Milliseconds until the first event of an answer",
+    },
+    Setting {
+        name: "timeouts.idleMs",
+        kind: Kind::Number { least: 100, most: DAY_MS, field: |it| it.timeouts.idle_ms },
+        meaning: "Milliseconds between two bytes of an answer that has begun",
+    },
+    Setting {
+        name: "timeouts.eventMs",
+        kind: Kind::Number { least: 100, most: DAY_MS, field: |it| it.timeouts.event_ms },
+        meaning: "Milliseconds between two events of an answer that has begun, however many comments come",
+    },
+    Setting {
+        name: "timeouts.stallNoticeMs",
+        kind: Kind::Number { least: 100, most: DAY_MS, field: |it| it.timeouts.stall_notice_ms },
+        meaning: "Milliseconds until the client is told that nothing comes",
+    },
+    Setting {
+        name: "retry.maxRequests",
+        kind: Kind::Number { least: 1, most: 10, field: |it| it.retry.max_requests.into() },
+        meaning: "Requests that one model call may cost, the first included",
+    },
+    Setting {
+        name: "retry.baseDelayMs",
+        kind: Kind::Number { least: 1, most: HOUR_MS, field: |it| it.retry.base_delay_ms },
+        meaning: "Milliseconds before the second request; each later wait is twice as long",
+    },
+    Setting {
+        name: "retry.maxDelayMs",
+        kind: Kind::Number { least: 0, most: DAY_MS, field: |it| it.retry.max_delay_ms },
+        meaning: "The longest wait in milliseconds; where a provider asks for more, the call fails at once",
+    },
+];
+
+/// The kinds of model servers, as the fields of `localServers`.
+pub const SERVERS: [&str; 4] = ["ollama", "lmstudio", "llamacpp", "vllm"];
+
+/// The names of the settings of one object, or of the top.
+pub(super) fn names(object: Option<&str>) -> Vec<&'static str> {
+    let of = |setting: &Setting| match (setting.name.split_once('.'), object) {
+        (None, None) => Some(setting.name),
+        (Some((above, _)), None) => Some(above),
+        (Some((above, name)), Some(object)) => (above == object).then_some(name),
+        (None, Some(_)) => None,
+    };
+    let mut names: Vec<&'static str> = Vec::new();
+    for setting in SETTINGS {
+        let setting: &'static Setting = setting;
+        names.extend(of(setting).filter(|name| !names.contains(name)));
+    }
+    names
+}
+
+/// The bounds of a number.
+pub(super) fn bounds(name: &str) -> Option<(u64, u64)> {
+    SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| match setting.kind {
+        Kind::Number { least, most, .. } => Some((least, most)),
+        Kind::Text | Kind::Texts | Kind::Servers => None,
+    })
+}
