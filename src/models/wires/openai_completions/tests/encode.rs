@@ -420,6 +420,30 @@ fn thinking_in_every_format() {
 }
 
 #[test]
+fn no_thinking_may_have_a_name_of_its_own() {
+    let format = |name: &str| json!({ "thinkingFormat": name, "thinkingTokenBudgetField": "thinking_budget" });
+    let none = |name: &str| {
+        let mut model = with(LOCAL, &format(name));
+        model.thinking = Thinking(vec![(ThinkingLevel::Off, Some("least".into()))]);
+        let request = Request { thinking: Some(ThinkingLevel::Off), ..asking(vec![user("hi")]) };
+        let mut body: Value = serde_json::from_str(&body(&request, &model)).unwrap();
+        for usual in ["model", "messages", "stream", "stream_options", "store"] {
+            body.as_object_mut().unwrap().remove(usual);
+        }
+        body
+    };
+    assert_eq!(none("openai"), json!({ "reasoning_effort": "least" }));
+    assert_eq!(none("openrouter"), json!({ "reasoning": { "effort": "least" } }));
+    assert_eq!(none("string-thinking"), json!({ "thinking": "least" }));
+    assert_eq!(none("baseten"), json!({ "reasoning_effort": "least" }));
+    // Where it is switched off by other means, the name is not sent.
+    assert_eq!(none("deepseek"), json!({ "thinking": { "type": "disabled" } }));
+    assert_eq!(none("together"), json!({ "reasoning": { "enabled": false } }));
+    assert_eq!(none("qwen"), json!({ "enable_thinking": false }));
+    assert_eq!(none("ant-ling"), json!({}));
+}
+
+#[test]
 fn what_cannot_be_switched_off_is_left_alone() {
     for format in ["openai", "openrouter", "deepseek", "zai", "qwen", "together", "string-thinking"] {
         let mut model = with(LOCAL, &json!({ "thinkingFormat": format }));
