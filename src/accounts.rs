@@ -6,6 +6,7 @@
 //! that print one, `resolve` puts them together.
 
 mod auth_file;
+mod aws;
 mod change;
 mod command;
 mod fields;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use secrecy::SecretString;
 
 pub use auth_file::AUTH_FILE;
+pub use aws::AwsKeys;
 pub use change::Changes;
 pub use fields::{Asked, Field};
 pub use standing::Standing;
@@ -36,6 +38,8 @@ pub enum Credential {
     Key(SecretString),
     /// A token that is always sent as `Authorization: Bearer`, whatever the wire does with keys.
     Bearer(SecretString),
+    /// AWS's keys, which sign requests and are never sent.
+    Aws(Box<AwsKeys>),
 }
 
 impl Credential {
@@ -44,6 +48,7 @@ impl Credential {
         match self {
             Self::None => None,
             Self::Key(secret) | Self::Bearer(secret) => Some(secret),
+            Self::Aws(keys) => Some(&keys.secret_access_key),
         }
     }
 }

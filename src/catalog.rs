@@ -58,7 +58,12 @@ pub struct Provider {
     pub needs_key: bool,
     /// Variables that its base URLs have places for; see [`placeholder`].
     pub url_variables: Vec<Arc<str>>,
+    /// Whether its calls can be signed with AWS's keys.
+    pub takes_aws_keys: bool,
 }
+
+/// Wire APIs whose calls AWS's keys sign.
+const AWS_WIRES: &[&str] = &["bedrock-converse-stream"];
 
 /// One model as it is called: the provider's data with every override applied. `Debug` shows no header's value.
 #[derive(Clone)]

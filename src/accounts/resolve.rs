@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::auth_file::{self, AUTH_FILE, AuthFile, Stored};
+use super::aws;
 use super::value::{self, ValueError, Variables};
 use super::{AccountError, AccountErrorKind, Accounts, Credential, Source, Status};
 use crate::catalog::placeholder::{self, Unfilled};
@@ -21,10 +22,16 @@ impl Accounts {
         let file = self.auth_file();
         let entry = file.entry(&provider.id);
         let variables = self.variables(entry);
-        let source = if matches!(entry, Some(entry) if entry.owns_provider()) {
+        let source = if aws::is_skipped(provider, variables) {
+            Source::NotNeeded
+        } else if matches!(entry, Some(entry) if entry.owns_provider()) {
             Source::Stored
+        } else if aws::is_stored(provider, variables) {
+            aws::source(provider, variables).unwrap_or(Source::Missing)
         } else if let Some(name) = variable(provider, variables) {
             Source::Environment(Arc::clone(name))
+        } else if let Some(source) = aws::source(provider, variables) {
+            source
         } else if let Some(key) = provider.api_key.as_deref().filter(|key| value::is_there(key, variables)) {
             if key.starts_with('!') { Source::ModelsJsonCommand } else { Source::ModelsJson }
         } else if provider.needs_key {
@@ -43,6 +50,9 @@ impl Accounts {
         provider: &Provider,
         explicit: Option<SecretString>,
     ) -> Result<Credential, AccountError> {
+        if aws::is_skipped(provider, self.variables(self.auth_file().entry(&provider.id))) {
+            return Ok(Credential::None);
+        }
         if let Some(key) = explicit {
             let key = value::sendable(key.expose_secret());
             return key
@@ -63,11 +73,19 @@ impl Accounts {
             Some(Stored::Invalid(why)) => return Err(self.invalid(provider, why)),
             Some(Stored::Key { .. }) | None => {}
         }
+        if aws::is_stored(provider, variables)
+            && let Some(credential) = aws::credential(provider, variables)
+        {
+            return credential;
+        }
         if let Some(name) = variable(provider, variables) {
             let key = value::sendable(variables.get(name).unwrap_or_default());
             let credential =
                 if provider.bearer_variables.contains(name) { Credential::Bearer } else { Credential::Key };
             return key.map(credential).map_err(|error| failed(provider, name, error, None));
+        }
+        if let Some(credential) = aws::credential(provider, variables) {
+            return credential;
         }
         if let Some(key) = &provider.api_key {
             let key = value::resolve(key, variables, &self.commands).await;
@@ -215,7 +233,10 @@ impl Accounts {
 
     /// How a key is given.
     pub(super) fn hint(&self, provider: &Provider) -> String {
-        let variable = provider.usual_variable().map_or(String::new(), |name| format!(", set {name}"));
+        let mut variable = provider.usual_variable().map_or(String::new(), |name| format!(", set {name}"));
+        if provider.takes_aws_keys {
+            variable.push_str(", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+        }
         let file =
             auth_file::path(&self.system).map_or(AUTH_FILE.to_owned(), |path| path.display().to_string());
         if !Self::takes_key(provider)

@@ -10,14 +10,14 @@ use super::*;
 use crate::catalog::Provider;
 use crate::system::{Dirs, Env};
 
-struct World {
+pub(super) struct World {
     home: tempfile::TempDir,
-    accounts: Accounts,
+    pub(super) accounts: Accounts,
     runtime: tokio::runtime::Runtime,
 }
 
 impl World {
-    fn new(env: &[(&str, &str)], auth: &str) -> Self {
+    pub(super) fn new(env: &[(&str, &str)], auth: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut system = System::real();
         system.dirs = Dirs::below(home.path());
@@ -42,11 +42,12 @@ impl World {
         String::from_utf8(self.accounts.system.files.read(&self.path()).unwrap()).unwrap()
     }
 
-    fn key(&self, provider: &Provider, explicit: Option<&str>) -> Result<String, AccountError> {
+    pub(super) fn key(&self, provider: &Provider, explicit: Option<&str>) -> Result<String, AccountError> {
         match self.runtime.block_on(self.accounts.resolve(provider, explicit.map(SecretString::from)))? {
             Credential::Key(key) => Ok(key.expose_secret().to_owned()),
             Credential::None => Ok("-".into()),
             Credential::Bearer(token) => Ok(format!("Bearer {}", token.expose_secret())),
+            Credential::Aws(keys) => Ok(format!("AWS {}", keys.secret_access_key.expose_secret())),
         }
     }
 
@@ -60,7 +61,7 @@ impl World {
     }
 }
 
-fn groq(api_key: Option<&str>) -> Provider {
+pub(super) fn groq(api_key: Option<&str>) -> Provider {
     Provider {
         id: "groq".into(),
         name: "Groq".into(),
@@ -71,6 +72,7 @@ fn groq(api_key: Option<&str>) -> Provider {
         api_key: api_key.map(Arc::from),
         needs_key: true,
         url_variables: Vec::new(),
+        takes_aws_keys: false,
     }
 }
 
@@ -86,7 +88,7 @@ fn some_variables_hold_tokens_and_not_keys() {
         match world.runtime.block_on(world.accounts.resolve(&provider, None)).unwrap() {
             Credential::Bearer(token) => format!("token {}", token.expose_secret()),
             Credential::Key(key) => format!("key {}", key.expose_secret()),
-            Credential::None => "none".into(),
+            Credential::None | Credential::Aws(_) => "none".into(),
         }
     };
     assert_eq!(kind(&[("GROQ_TOKEN", "t"), ("GROQ_API_KEY", "k")]), "token t");

@@ -161,6 +161,7 @@ impl Found {
             api_key: None,
             needs_key: false,
             url_variables: Vec::new(),
+            takes_aws_keys: false,
         })
     }
 

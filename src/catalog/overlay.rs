@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Model, Provider, table};
+use super::{AWS_WIRES, Model, Provider, table};
 use crate::settings::Diagnostic;
 use crate::settings::jsonc::{Document, Entry, JsoncError, Value};
 use crate::settings::load::{MAX_DIAGNOSTICS, read_text, shown};
@@ -117,11 +117,13 @@ impl Overlay {
             api_key: None,
             needs_key: !patch.is_some_and(|patch| patch.is_local),
             url_variables: Vec::new(),
+            takes_aws_keys: false,
         });
         if let Some(Patch { settings, models, .. }) = patch {
             if settings.base_url.is_some() {
                 provider.url_variables.clear();
             }
+            provider.takes_aws_keys |= models.values().any(|model| AWS_WIRES.contains(&&*model.wire));
             let urls = models.values().map(|model| &*model.base_url);
             for url in settings.base_url.as_deref().into_iter().chain(urls) {
                 table::add_names(&mut provider.url_variables, url);

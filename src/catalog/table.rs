@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::placeholder;
-use super::{Cost, CostTier, Model, Provider, Thinking, ThinkingLevel};
+use super::{AWS_WIRES, Cost, CostTier, Model, Provider, Thinking, ThinkingLevel};
 
 /// Byte offset and length in the table's one text.
 type Span = (u32, u16);
@@ -130,6 +130,7 @@ impl ProviderRow {
             default_model: Some(self.default_model().into()),
             api_key: None,
             needs_key: self.needs_key,
+            takes_aws_keys: AWS_WIRES.contains(&self.wire()),
         }
     }
 }

@@ -8,6 +8,7 @@ mod open;
 mod redact;
 mod retry_after;
 mod reuse;
+mod sign;
 
 use std::collections::VecDeque;
 use std::pin::Pin;

@@ -32,6 +32,16 @@ struct Key {
     proxy: Option<Url>,
     trust: Trust,
     connect_ms: u64,
+    versions: Versions,
+}
+
+/// Which versions of HTTP a call may go over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Versions {
+    /// What the two sides agree on.
+    All,
+    /// HTTP/1.1 and nothing newer.
+    Http1,
 }
 
 /// Whom a client trusts.
@@ -60,6 +70,17 @@ impl Transport {
         settings: &Settings,
         system: &System,
     ) -> Result<Route, Fault> {
+        self.route_over(Versions::All, url, settings, system).await
+    }
+
+    /// The same for some versions of HTTP only.
+    pub(crate) async fn route_over(
+        self: Arc<Self>,
+        versions: Versions,
+        url: &Url,
+        settings: &Settings,
+        system: &System,
+    ) -> Result<Route, Fault> {
         let proxy = proxies::for_url(url, settings, &system.env)?;
         let secure = |url: &Url| url.scheme() == "https";
         let trust = if secure(url) || proxy.as_ref().is_some_and(secure) {
@@ -67,7 +88,7 @@ impl Transport {
         } else {
             Trust::Nobody
         };
-        let key = Key { proxy: proxy.clone(), trust, connect_ms: settings.timeouts.connect_ms };
+        let key = Key { proxy: proxy.clone(), trust, connect_ms: settings.timeouts.connect_ms, versions };
         if let Some(client) = self.kept(&key) {
             return Ok(Route { client, proxy, warnings: Vec::new() });
         }
@@ -97,7 +118,11 @@ impl Transport {
 
 fn build(key: &Key, system: &System) -> Result<(reqwest::Client, Vec<String>), Fault> {
     let builder = || {
-        let builder = reqwest::Client::builder()
+        let versions = match key.versions {
+            Versions::All => reqwest::Client::builder(),
+            Versions::Http1 => reqwest::Client::builder().http1_only(),
+        };
+        let builder = versions
             .user_agent(concat!("aside/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_millis(key.connect_ms))

@@ -54,7 +54,7 @@ pub struct HttpRequest {
 }
 
 /// Where a key goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// `Authorization: Bearer KEY`.
     Bearer,
@@ -62,6 +62,9 @@ pub enum Auth {
     Header(&'static str),
     /// The named header holds `Bearer KEY`.
     BearerIn(&'static str),
+    /// The request is signed with AWS's keys, for one service in one region. A key that is not AWS's goes where
+    /// [`Bearer`](Self::Bearer) says.
+    SigV4 { service: &'static str, region: String },
 }
 
 /// What kind of credential a call has; never the credential itself.
@@ -111,6 +114,10 @@ pub trait Wire: Send + Sync {
     /// Refuses a request that cannot be made, such as one without a place to go. Asked before `encode`.
     fn check(&self, _request: &Request, _model: &Model, _access: Access) -> Result<(), Fault> {
         Ok(())
+    }
+    /// Whether the call must not go over HTTP/2.
+    fn http1_only(&self, _request: &Request) -> bool {
+        false
     }
     /// The HTTP request that asks `model` for an answer to `request`, with a credential of the kind `access`.
     fn encode(&self, request: &Request, model: &Model, access: Access) -> HttpRequest;

@@ -1,5 +1,6 @@
 //! What a client does with the native door every day, from the handshake to a provider's errors.
 
+mod bedrock;
 mod handshake;
 mod permission;
 mod responses;

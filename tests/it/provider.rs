@@ -5,6 +5,7 @@
 
 pub(crate) mod bedrock;
 pub(crate) mod completions;
+pub(crate) mod sigv4;
 pub(crate) mod speech;
 
 use std::collections::VecDeque;

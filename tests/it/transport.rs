@@ -9,6 +9,7 @@ pub(crate) mod tunnel;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use aside::accounts::Credential;
@@ -35,6 +36,8 @@ struct Asking {
     credential: Credential,
     headers: Vec<(String, secrecy::SecretString)>,
     tools: Vec<ToolSpec>,
+    variables: Vec<(&'static str, String)>,
+    clock: Arc<AtomicU64>,
 }
 
 fn ask(base_url: &str) -> Asking {
@@ -63,6 +66,8 @@ fn ask(base_url: &str) -> Asking {
         credential: Credential::Key(KEY.to_owned().into()),
         headers: Vec::new(),
         tools: Vec::new(),
+        variables: Vec::new(),
+        clock: Arc::default(),
     }
 }
 
@@ -87,6 +92,7 @@ impl Asking {
             messages: vec![Message::User(vec![Content::Text("hi".into())])],
             session: "s".into(),
             tools: self.tools.clone(),
+            variables: self.variables.iter().cloned().collect(),
             ..Request::default()
         };
         self.backends.call(Call {
@@ -97,7 +103,7 @@ impl Asking {
             settings: Arc::new(self.settings.clone()),
             system: System {
                 env: self.env.iter().cloned().collect::<Env>(),
-                clock: Clock::Fake(Arc::default()),
+                clock: Clock::Fake(Arc::clone(&self.clock)),
                 random: Random::Counter(Arc::default()),
                 files: Arc::new(RealFiles),
                 dirs: Dirs::default(),

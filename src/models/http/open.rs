@@ -14,11 +14,12 @@ use url::Url;
 use super::redact::Redactor;
 use super::retry_after;
 use super::reuse::Answered;
+use super::sign::{Scope, Unsigned, sign};
 use crate::accounts::Credential;
 use crate::models::fault::Again;
 use crate::models::fault::clean::clean;
 use crate::models::frames::Frames;
-use crate::models::transport::{Transport, faults};
+use crate::models::transport::{Transport, Versions, faults};
 use crate::models::wires::{self, Access, Auth, Decoder, Framing, HttpRequest, Refusal, Wire};
 use crate::models::{Call, Fault, fault, overflow};
 
@@ -94,9 +95,10 @@ async fn attempt(
     wire.check(&call.request, &call.model, access)?;
     let request = wire.encode(&call.request, &call.model, access);
     let url = parse_url(&request.url)?;
-    let headers = headers(wire, &call, &request)?;
+    let headers = headers(wire, &call, &request, &url)?;
     let framing = request.framing;
-    let route = transport.route(&url, &call.settings, &call.system).await?;
+    let versions = if wire.http1_only(&call.request) { Versions::Http1 } else { Versions::All };
+    let route = transport.route_over(versions, &url, &call.settings, &call.system).await?;
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
     let body = Bytes::from(request.body);
     let send = || {
@@ -132,7 +134,7 @@ fn access(wire: &dyn Wire, credential: &Credential) -> Access {
         Credential::Key(key) | Credential::Bearer(key) if wire.is_subscription(key.expose_secret()) => {
             Access::Subscription
         }
-        Credential::Key(_) => Access::Key,
+        Credential::Key(_) | Credential::Aws(_) => Access::Key,
         Credential::Bearer(_) => Access::Bearer,
     }
 }
@@ -151,8 +153,8 @@ fn parse_url(text: &str) -> Result<Url, Fault> {
     Ok(url)
 }
 
-/// The wire's headers, over them the key, over them the user's own.
-fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest) -> Result<HeaderMap, Fault> {
+/// The wire's headers, over them the key, over them the user's own; a signature last, as it stands for them.
+fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest, url: &Url) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
     headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static("text/event-stream"));
     for (name, value) in &request.headers {
@@ -165,13 +167,13 @@ fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest) -> Result<Header
         let as_wire_says = !call.model.auth_header && access == Access::Key;
         let key = key.expose_secret();
         let bad_key = |_| faults::bad_key(&call.model.provider);
-        match request.auth {
+        match &request.auth {
             // Some gateways refuse two keys, so one header takes the other's place.
             Auth::Header(name) if as_wire_says => insert(&mut headers, name, key, Shown::No),
             Auth::BearerIn(name) if as_wire_says => {
                 insert(&mut headers, name, &format!("Bearer {key}"), Shown::No)
             }
-            Auth::Header(_) | Auth::BearerIn(_) | Auth::Bearer => {
+            Auth::Header(_) | Auth::BearerIn(_) | Auth::Bearer | Auth::SigV4 { .. } => {
                 insert(&mut headers, "authorization", &format!("Bearer {key}"), Shown::No)
             }
         }
@@ -187,6 +189,14 @@ fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest) -> Result<Header
     }
     for (name, value) in &call.headers {
         insert(&mut headers, name, value.expose_secret(), Shown::No)?;
+    }
+    if let Credential::Aws(keys) = &call.credential {
+        let Auth::SigV4 { service, region } = &request.auth else {
+            return Err(faults::not_signed(&call.model.wire));
+        };
+        let unsigned = Unsigned { method: request.method, url, body: &request.body };
+        let scope = Scope { service, region, now_ms: call.system.clock.now_ms() };
+        sign(&unsigned, &mut headers, keys, &scope).map_err(|_| faults::bad_key(&call.model.provider))?;
     }
     Ok(headers)
 }

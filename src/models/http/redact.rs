@@ -23,8 +23,10 @@ pub(super) struct Redactor {
 impl Redactor {
     pub(super) fn new(call: &Call) -> Self {
         let mut secrets = Vec::new();
-        if let Credential::Key(key) | Credential::Bearer(key) = &call.credential {
-            secrets.push(key.expose_secret());
+        match &call.credential {
+            Credential::None => {}
+            Credential::Key(key) | Credential::Bearer(key) => secrets.push(key.expose_secret()),
+            Credential::Aws(keys) => secrets.extend(keys.secrets().map(SecretString::expose_secret)),
         }
         secrets.extend(call.headers.iter().map(|(_, value)| value.expose_secret()));
         Self::of(&secrets)

@@ -48,6 +48,15 @@ pub(crate) fn bad_header(name: &str, why: &str) -> Fault {
     )
 }
 
+/// The wire has no place for a signature.
+pub(crate) fn not_signed(wire: &str) -> Fault {
+    hinted(
+        Category::Authentication,
+        format!("AWS's keys cannot authorise calls over {}", clean(wire)),
+        "give the provider a key of its own in auth.json",
+    )
+}
+
 /// A key that cannot stand in a header; it is not shown.
 pub(crate) fn bad_key(provider: &str) -> Fault {
     hinted(

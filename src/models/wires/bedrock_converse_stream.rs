@@ -37,6 +37,7 @@ impl Wire for Api {
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
             "AWS_ENDPOINT_URL",
             "AWS_BEDROCK_FORCE_CACHE",
+            "AWS_BEDROCK_FORCE_HTTP1",
         ]
     }
 
@@ -44,10 +45,14 @@ impl Wire for Api {
         Cow::Owned(place(request, model).base)
     }
 
+    fn http1_only(&self, request: &Request) -> bool {
+        is_on(request, "AWS_BEDROCK_FORCE_HTTP1")
+    }
+
     fn encode(&self, request: &Request, model: &Model, _access: Access) -> HttpRequest {
         let place = place(request, model);
         let family = Family::of(model);
-        let force_cache = matches!(request.variables.get("AWS_BEDROCK_FORCE_CACHE"), Some("1" | "true"));
+        let force_cache = is_on(request, "AWS_BEDROCK_FORCE_CACHE");
         HttpRequest {
             method: "POST",
             url: place.url(&model.id),
@@ -56,7 +61,7 @@ impl Wire for Api {
                 ("accept", "application/vnd.amazon.eventstream".to_owned()),
             ],
             body: body::encode(request, model, &family, &place, force_cache),
-            auth: Auth::Bearer,
+            auth: Auth::SigV4 { service: "bedrock", region: place.region },
             framing: Framing::EventStream,
         }
     }
@@ -76,6 +81,11 @@ impl Wire for Api {
     fn refusal(&self, refusal: &Refusal<'_>) -> Fault {
         refusal::fault(refusal)
     }
+}
+
+/// Whether a switch of the environment is on.
+fn is_on(request: &Request, name: &str) -> bool {
+    matches!(request.variables.get(name), Some("1" | "true"))
 }
 
 fn place(request: &Request, model: &Model) -> Place {

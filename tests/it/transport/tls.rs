@@ -45,8 +45,13 @@ impl Authority {
 
     /// Speaks nothing but this protocol.
     pub(crate) fn acceptor_for(&self, protocol: &[u8]) -> TlsAcceptor {
+        self.acceptor_of(&[protocol])
+    }
+
+    /// Says that it speaks these, the first rather than the last.
+    pub(crate) fn acceptor_of(&self, protocols: &[&[u8]]) -> TlsAcceptor {
         let mut config = ServerConfig::clone(&self.config);
-        config.alpn_protocols = vec![protocol.to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Stream {
     blocks: Vec<Block>,
     has_calls: bool,
     stopped: bool,
+    /// The counts have come, and with them the end.
+    done: bool,
     kept: usize,
     warnings: u32,
 }
@@ -68,6 +70,10 @@ impl Decoder for Stream {
     fn finish(&mut self, _out: &mut Vec<Delta>) -> Result<(), Fault> {
         if self.stopped { Ok(()) } else { Err(fault::ended_early()) }
     }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
 }
 
 impl Stream {
@@ -86,6 +92,7 @@ impl Stream {
         if event == "metadata" {
             let usage = from_str::<Metadata>(data)?.usage;
             out.extend(usage.map(|counts| Delta::Usage(counts.usage())));
+            self.done = self.stopped;
         }
         if self.stopped {
             return Ok(Ok(()));

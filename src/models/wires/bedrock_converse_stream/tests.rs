@@ -135,6 +135,18 @@ proptest::proptest! {
     }
 }
 
+#[test]
+fn an_answer_is_done_with_its_counts() {
+    let (_, body) = cases().into_iter().find(|(path, _)| path.ends_with("text")).unwrap();
+    let frames = frames(Framing::EventStream, [&*body]);
+    let mut decoder = Api.decoder(&asked());
+    let done = frames.iter().map(|frame| {
+        decoder.push(frame, &mut Vec::new()).unwrap();
+        decoder.is_done()
+    });
+    assert_eq!(done.collect::<Vec<_>>(), [false, false, false, false, false, false, true]);
+}
+
 fn event(name: &str, data: String) -> Frame {
     Frame { event: name.to_owned(), data }
 }

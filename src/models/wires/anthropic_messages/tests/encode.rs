@@ -461,19 +461,19 @@ fn keys_and_sessions_go_where_each_server_wants_them() {
         (url, auth, extra.join(" "))
     };
     let expect = |url: &str, auth, extra: &str| (url.to_owned(), auth, extra.to_owned());
-    let key = Auth::Header("x-api-key");
+    let key = || Auth::Header("x-api-key");
     let short = CacheRetention::Short;
     assert_eq!(
         at("anthropic", "https://api.anthropic.com", short),
-        expect("https://api.anthropic.com/v1/messages", key, "")
+        expect("https://api.anthropic.com/v1/messages", key(), "")
     );
-    assert_eq!(at("p", "http://h:1/v1/", short), expect("http://h:1/v1/messages", key, ""));
-    assert_eq!(at("p", "http://h:1/v1/messages?a=b", short), expect("http://h:1/v1/messages?a=b", key, ""));
-    assert_eq!(at("p", "http://h:1/x/?a=b", short), expect("http://h:1/x/v1/messages?a=b", key, ""));
+    assert_eq!(at("p", "http://h:1/v1/", short), expect("http://h:1/v1/messages", key(), ""));
+    assert_eq!(at("p", "http://h:1/v1/messages?a=b", short), expect("http://h:1/v1/messages?a=b", key(), ""));
+    assert_eq!(at("p", "http://h:1/x/?a=b", short), expect("http://h:1/x/v1/messages?a=b", key(), ""));
     let fireworks = "https://api.fireworks.ai/inference";
     assert_eq!(
         at("p", fireworks, short),
-        expect("https://api.fireworks.ai/inference/v1/messages", key, "x-session-affinity=s-1")
+        expect("https://api.fireworks.ai/inference/v1/messages", key(), "x-session-affinity=s-1")
     );
     assert_eq!(at("p", fireworks, CacheRetention::None).2, "");
     let gateway = "https://gateway.ai.cloudflare.com/v1/a/g/anthropic";

@@ -122,7 +122,8 @@ fn a_whole_request() {
     let HttpRequest { method, url, headers, auth, framing, .. } = Api.encode(&request, &model, Access::Key);
     assert_eq!(method, "POST");
     assert_eq!(url, format!("{EAST}/model/us.anthropic.claude-sonnet-4-20250514-v1%3A0/converse-stream"));
-    assert_eq!((auth, framing), (Auth::Bearer, Framing::EventStream));
+    assert_eq!(auth, Auth::SigV4 { service: "bedrock", region: "us-east-1".into() });
+    assert_eq!(framing, Framing::EventStream);
     assert_eq!(
         headers,
         [
