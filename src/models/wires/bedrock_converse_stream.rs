@@ -66,8 +66,8 @@ impl Wire for Api {
         }
     }
 
-    fn decoder(&self, _model: &Model) -> Box<dyn Decoder> {
-        Box::new(stream::Stream::new())
+    fn decoder(&self, model: &Model) -> Box<dyn Decoder> {
+        Box::new(stream::Stream::new(model.cost.clone()))
     }
 
     fn fault(&self, status: u16, body: &[u8]) -> Fault {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::lax::{Number, Text};
 use crate::models::{Usage, json};
@@ -89,15 +90,14 @@ pub(super) struct MessageStop<'a> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Metadata {
-    #[serde(default)]
-    pub(super) usage: Option<Counts>,
+pub(super) struct Metadata<'a> {
+    #[serde(default, borrow)]
+    pub(super) usage: Option<Counts<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the names of the wire")]
-pub(super) struct Counts {
+pub(super) struct Counts<'a> {
     #[serde(default)]
     input_tokens: Number,
     #[serde(default)]
@@ -106,9 +106,21 @@ pub(super) struct Counts {
     cache_read_input_tokens: Number,
     #[serde(default)]
     cache_write_input_tokens: Number,
+    #[serde(default, borrow)]
+    cache_details: Option<&'a RawValue>,
 }
 
-impl Counts {
+/// What was written to the cache, by how long it is kept.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CacheDetail<'a> {
+    #[serde(default, borrow)]
+    ttl: Text<'a>,
+    #[serde(default)]
+    input_tokens: Number,
+}
+
+impl Counts<'_> {
     /// The API's input excludes what was cached, as ours does.
     pub(super) fn usage(&self) -> Usage {
         let count = |number: Number| number.0.unwrap_or(0);
@@ -119,6 +131,13 @@ impl Counts {
             cache_write: count(self.cache_write_input_tokens),
             ..Usage::default()
         }
+    }
+
+    /// The part of what was written to the cache that is kept for an hour, which costs more.
+    pub(super) fn long_writes(&self) -> u64 {
+        let details = self.cache_details.and_then(|raw| serde_json::from_str::<Vec<CacheDetail<'_>>>(raw.get()).ok());
+        let long = details.into_iter().flatten().filter(|detail| detail.ttl.0 == "1h");
+        long.fold(0, |sum, detail| sum.saturating_add(detail.input_tokens.0.unwrap_or(0)))
     }
 }
 

@@ -8,11 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::from_str;
 
 use super::super::{Decoder, Frame};
-use super::event::{BlockDelta, BlockStart, BlockStop, MessageStop, Metadata, Piece, ToolStart};
+use super::event::{BlockDelta, BlockStart, BlockStop, Counts, MessageStop, Metadata, Piece, ToolStart};
 use super::refusal;
+use crate::catalog::Cost;
 use crate::models::frames::event_stream;
 use crate::models::handoff::fnv;
-use crate::models::{Delta, Fault, StopReason, fault, json};
+use crate::models::{Delta, Fault, StopReason, Usage, fault, json};
 
 /// Blocks that one answer may have.
 const MAX_BLOCKS: usize = 1000;
@@ -23,6 +24,8 @@ const MAX_WARNINGS: u32 = 10;
 /// The decoder of this wire.
 #[derive(Default)]
 pub(super) struct Stream {
+    /// What tokens cost, for counts that the plain prices do not fit.
+    cost: Cost,
     /// In the order of their numbers.
     blocks: Vec<Block>,
     has_calls: bool,
@@ -77,8 +80,9 @@ impl Decoder for Stream {
 }
 
 impl Stream {
-    pub(super) fn new() -> Self {
-        Self::default()
+    /// `cost`: the model's prices.
+    pub(super) fn new(cost: Cost) -> Self {
+        Self { cost, ..Self::default() }
     }
 
     /// Takes one event. The outer error says that `data` is not what an event of this name holds; then nothing
@@ -90,8 +94,8 @@ impl Stream {
         out: &mut Vec<Delta>,
     ) -> Result<Result<(), Fault>, serde_json::Error> {
         if event == "metadata" {
-            let usage = from_str::<Metadata>(data)?.usage;
-            out.extend(usage.map(|counts| Delta::Usage(counts.usage())));
+            let counts = from_str::<Metadata<'_>>(data)?.usage;
+            out.extend(counts.map(|counts| Delta::Usage(self.usage(&counts))));
             self.done = self.stopped;
         }
         if self.stopped {
@@ -122,6 +126,13 @@ impl Stream {
             _ => {}
         }
         Ok(Ok(()))
+    }
+
+    fn usage(&self, counts: &Counts<'_>) -> Usage {
+        let (usage, long) = (counts.usage(), counts.long_writes());
+        let Usage { input, output, cache_read, cache_write, .. } = usage;
+        let charged = || self.cost.with_long_writes(input, output, cache_read, cache_write, long);
+        Usage { provider_cost: (long > 0 && self.cost.input > 0.0).then(charged), ..usage }
     }
 
     fn start(

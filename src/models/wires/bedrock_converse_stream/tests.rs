@@ -136,6 +136,29 @@ proptest::proptest! {
 }
 
 #[test]
+fn what_the_cache_keeps_for_an_hour_costs_more() {
+    let mut model = asked();
+    model.cost = crate::catalog::Cost { input: 3.0, output: 15.0, cache_read: 0.3, cache_write: 3.75, ..model.cost };
+    let charged = |details: &str| {
+        let counts = format!(
+            r#"{{"usage":{{"inputTokens":1000,"outputTokens":0,"cacheWriteInputTokens":3000,"cacheDetails":{details}}}}}"#
+        );
+        let stop = event("messageStop", r#"{"stopReason":"end_turn"}"#.to_owned());
+        match decode(&Api, &model, &[stop, event("metadata", counts)]).0.pop() {
+            Some(Delta::Usage(usage)) => usage.provider_cost,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(charged(r#"[{"ttl":"5m","inputTokens":3000}]"#), None);
+    // A thousand at 3 dollars the million, two thousand at 3.75 and a thousand at twice 3.
+    let some = charged(r#"[{"ttl":"1h","inputTokens":1000},{"ttl":"5m","inputTokens":2000}]"#).unwrap();
+    assert!((some - (0.003 + 0.0075 + 0.006)).abs() < 1e-12, "{some}");
+    for odd in ["null", "7", "[]", "[null]", "{}"] {
+        assert_eq!(charged(odd), None, "{odd}");
+    }
+}
+
+#[test]
 fn an_answer_is_done_with_its_counts() {
     let (_, body) = cases().into_iter().find(|(path, _)| path.ends_with("text")).unwrap();
     let frames = frames(Framing::EventStream, [&*body]);
