@@ -35,6 +35,10 @@ use crate::tools::{self, Audience, Effect, ToolContext, ToolKind, ToolOutcome};
 const SYSTEM: &str =
     "You are Aside, an assistant beside a person's editor. Answer in Markdown, briefly and exactly.";
 
+/// What the model is told of a call that its output limit cut.
+const CUT_OFF: &str = "Not run: the answer reached its output limit within this call, so its arguments are not \
+                       whole. Make the call again with less in it.";
+
 /// One turn of a session.
 pub(super) struct Turn {
     pub(super) id: TurnId,
@@ -486,9 +490,29 @@ impl Session {
             turn.state = State::Working(JoinSet::new());
         }
         for id in calls {
-            self.begin_tool(id);
+            if calling.stop == Some(StopReason::MaxTokens) && self.is_cut_off(id) {
+                // The call goes back with what is whole of it.
+                self.transcript.update(id, |item| {
+                    if let ItemBody::ToolCall(call) = &mut item.body {
+                        call.arguments = models::json::arguments(&call.arguments);
+                    }
+                });
+                self.tool_ended(id, &ToolOutcome { text: CUT_OFF.to_owned(), is_error: true });
+            } else {
+                self.begin_tool(id);
+            }
         }
         self.go_on();
+    }
+
+    /// Whether the arguments of a call are not whole. What was cut is never guessed: half a file is not written.
+    fn is_cut_off(&self, id: ItemId) -> bool {
+        self.transcript.get(id).is_some_and(|item| match &item.body {
+            ItemBody::ToolCall(call) => {
+                serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&call.arguments).is_err()
+            }
+            _ => false,
+        })
     }
 
     /// Tells what the turn has used, and how full the context is after a call that used `last`; what it was

@@ -42,6 +42,9 @@ const PATTERNS: &[&str] = &[
     "token limit exceeded",
 ];
 
+/// What the catalog gives a model whose `models.json` names no `contextWindow`, in tokens.
+const GUESSED_WINDOW: u64 = 128_000;
+
 /// Phrases that tell throttling from overflow.
 const NEVER: &[&str] = &["rate limit", "rate_limit", "too many requests", "tokens per minute"];
 
@@ -64,7 +67,8 @@ pub fn bodyless(provider: &str, status: u16) -> bool {
 pub fn silent(stop: Option<StopReason>, usage: &Usage, context_window: u64) -> bool {
     let prompt = prompt_tokens(usage);
     match stop {
-        _ if context_window == 0 => false,
+        // A window that nobody named is a guess, and an answer that came is no overflow because of a guess.
+        _ if context_window == 0 || context_window == GUESSED_WINDOW => false,
         Some(StopReason::EndTurn) => prompt > context_window,
         Some(StopReason::MaxTokens) => {
             usage.output == 0 && prompt.saturating_mul(100) >= context_window.saturating_mul(99)
@@ -175,6 +179,7 @@ mod tests {
         }
         assert!(!silent(None, &usage(2_000, 0, 0), 1_000));
         assert!(!silent(Some(StopReason::EndTurn), &usage(2_000, 0, 0), 0), "nothing is known of the window");
+        assert!(!silent(Some(StopReason::EndTurn), &usage(200_000, 0, 9), GUESSED_WINDOW), "nobody named it");
         assert!(silent(Some(StopReason::EndTurn), &usage(u64::MAX, u64::MAX, 0), u64::MAX - 1));
     }
 

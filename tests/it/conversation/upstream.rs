@@ -201,3 +201,25 @@ fn without_a_key_nothing_is_sent() {
     assert_eq!(error.kind.as_str(), "authRequired");
     assert!(error.hint.unwrap().contains("GROQ_API_KEY"));
 }
+
+#[test]
+fn a_call_that_the_output_limit_cut_is_not_run() {
+    let upstream = Upstream::start();
+    let call = |arguments: &str| {
+        let arguments = Value::from(arguments);
+        format!(
+            r#"{{"id":"c1","choices":[{{"index":0,"delta":{{"tool_calls":[{{"index":0,"id":"t1","type":"function","function":{{"name":"write","arguments":{arguments}}}}}]}}}}]}}"#
+        )
+    };
+    let limit = r#"{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#.to_owned();
+    upstream.provider.reply(Reply::sse([
+        call("{\"path\": \"a\", \"text\": \"half"),
+        limit,
+        "[DONE]".to_owned(),
+    ]));
+    upstream.provider.reply(answer(&["Sorry."]));
+    let mut server = TestServer::new().upstream(&upstream).start();
+    assert_eq!(server.prompted(&super::text("write")).text, "Sorry.");
+    let told = upstream.request(1).json()["messages"].to_string();
+    assert!(told.contains("output limit within this call"), "{told}");
+}

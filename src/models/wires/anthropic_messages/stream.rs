@@ -172,6 +172,11 @@ impl Stream {
         if self.end >= End::Stopped {
             return Ok(());
         }
+        if !self.open.iter().any(|open| matches!(open.kind, Kind::Call(_))) {
+            self.warn(out, "an event of the provider's answer is not valid JSON and was skipped");
+            return Ok(());
+        }
+        // A piece may be missing of what is to be done: it is not guessed.
         let start: String = data.chars().take(200).collect();
         Err(fault::protocol(&format!("an event is not valid JSON: {start}")).again(Again::Once))
     }
