@@ -14,12 +14,14 @@ pub mod http;
 pub mod json;
 pub mod message;
 pub mod overflow;
+pub mod reach;
 pub mod thinking;
 mod transport;
 pub mod wires;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use delta::{Delta, StopReason, Usage};
 pub use fault::{Category, Fault};
@@ -87,6 +89,17 @@ impl Backends {
     /// The search for model servers on this machine.
     pub fn discovery(&self) -> &Arc<discovery::Discovery> {
         &self.discovery
+    }
+
+    /// Whether the server at `url` can be reached, without a key; decided within `limit`.
+    pub async fn reach(
+        &self,
+        url: &str,
+        settings: &Settings,
+        system: &System,
+        limit: Duration,
+    ) -> reach::Reach {
+        reach::reach(self.http.transport(), url, settings, system, limit).await
     }
 
     /// Begins a call with the backend of its model.

@@ -30,6 +30,8 @@ pub struct Settings {
     pub local_servers: LocalPlaces,
     /// A proxy that stands above the environment's, as an editor's own `http.proxy` does.
     pub proxy: Option<String>,
+    /// Hosts that are reached without any proxy, each as in `NO_PROXY`.
+    pub no_proxy: Vec<String>,
 }
 
 /// Addresses at which model servers of each kind are looked for, without a path.
@@ -108,6 +110,7 @@ impl std::fmt::Debug for Settings {
             .field("extra_ca_files", &self.extra_ca_files)
             .field("local_servers", &self.local_servers)
             .field("proxy", &self.proxy.as_ref().map(|_| "***"))
+            .field("no_proxy", &self.no_proxy)
             .finish()
     }
 }
@@ -133,6 +136,7 @@ impl Default for Settings {
             extra_ca_files: Vec::new(),
             local_servers: LocalPlaces::default(),
             proxy: None,
+            no_proxy: Vec::new(),
         }
     }
 }

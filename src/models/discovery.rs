@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use url::Url;
 
-use super::transport::Transport;
+use super::transport::{Detail, Transport};
 use crate::catalog::{LocalKind, LocalModel, LocalServer, LocalServers};
 use crate::settings::Settings;
 use crate::settings::load::server_url;
@@ -338,7 +338,8 @@ impl Asker {
         body: Option<String>,
     ) -> Result<T, Absence> {
         let url = Url::parse(&format!("{url}{path}")).map_err(|_| Absence::Nobody)?;
-        let route = Arc::clone(&self.transport).route(&url, &self.settings, &self.system).await;
+        let route =
+            Arc::clone(&self.transport).route(&url, &self.settings, &self.system, Detail::Plain).await;
         let client = route.map_err(|_| Absence::Nobody)?.client;
         let request = match body {
             None => client.get(url),

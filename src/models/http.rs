@@ -7,6 +7,8 @@
 mod open;
 mod redact;
 mod retry_after;
+
+pub(in crate::models) use retry_after::http_date_ms;
 mod reuse;
 mod sign;
 

@@ -3,16 +3,24 @@
 //! Redirects are off, the process's own proxy variables are not read (the merged environment's are), and
 //! nothing here knows a key. Next: `transport/proxies.rs`, `transport/trust.rs`; `http.rs` is the one user.
 
+pub(crate) mod certificate;
 pub(crate) mod faults;
-mod proxies;
-mod trust;
+pub(crate) mod proxies;
+pub(crate) mod trust;
+mod verifier;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+
 use url::Url;
 
+use self::proxies::Proxy;
+use self::verifier::Verifier;
 use super::Fault;
+use super::http::http_date_ms;
 use crate::settings::Settings;
 use crate::system::System;
 
@@ -24,6 +32,8 @@ const KEPT: usize = 4;
 pub(crate) struct Transport {
     /// A leaf cache, the most recently built last.
     clients: Mutex<Vec<(Key, reqwest::Client)>>,
+    /// How far this machine's clock is ahead of the last server's that told the time, in milliseconds.
+    skew_ms: Mutex<Option<i64>>,
 }
 
 /// What a client is built from.
@@ -33,6 +43,7 @@ struct Key {
     trust: Trust,
     connect_ms: u64,
     versions: Versions,
+    detail: Detail,
 }
 
 /// Which versions of HTTP a call may go over.
@@ -42,6 +53,14 @@ pub(crate) enum Versions {
     All,
     /// HTTP/1.1 and nothing newer.
     Http1,
+}
+
+/// What an answer tells of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    Plain,
+    /// The peer's certificate too.
+    Certificate,
 }
 
 /// Whom a client trusts.
@@ -57,7 +76,7 @@ enum Trust {
 pub(crate) struct Route {
     pub(crate) client: reqwest::Client,
     /// The proxy in use, for messages.
-    pub(crate) proxy: Option<Url>,
+    pub(crate) proxy: Option<Proxy>,
     /// For the person, told once per client.
     pub(crate) warnings: Vec<String>,
 }
@@ -69,26 +88,30 @@ impl Transport {
         url: &Url,
         settings: &Settings,
         system: &System,
+        detail: Detail,
     ) -> Result<Route, Fault> {
-        self.route_over(Versions::All, url, settings, system).await
+        self.route_over(Versions::All, detail, url, settings, system).await
     }
 
     /// The same for some versions of HTTP only.
     pub(crate) async fn route_over(
         self: Arc<Self>,
         versions: Versions,
+        detail: Detail,
         url: &Url,
         settings: &Settings,
         system: &System,
     ) -> Result<Route, Fault> {
         let proxy = proxies::for_url(url, settings, &system.env)?;
         let secure = |url: &Url| url.scheme() == "https";
-        let trust = if secure(url) || proxy.as_ref().is_some_and(secure) {
+        let trust = if secure(url) || proxy.as_ref().is_some_and(|proxy| secure(&proxy.url)) {
             Trust::SystemAnd(trust::sources(settings, system))
         } else {
             Trust::Nobody
         };
-        let key = Key { proxy: proxy.clone(), trust, connect_ms: settings.timeouts.connect_ms, versions };
+        let proxy_url = proxy.as_ref().map(|proxy| proxy.url.clone());
+        let connect_ms = settings.timeouts.connect_ms;
+        let key = Key { proxy: proxy_url, trust, connect_ms, versions, detail };
         if let Some(client) = self.kept(&key) {
             return Ok(Route { client, proxy, warnings: Vec::new() });
         }
@@ -110,10 +133,29 @@ impl Transport {
         Ok(Route { client, proxy, warnings })
     }
 
+    /// Remembers what an answer's `Date` says of this machine's clock.
+    pub(crate) fn note_date(&self, headers: &reqwest::header::HeaderMap, now_ms: u64) {
+        if let Some(skew) = skew_ms(headers, now_ms) {
+            *self.skew_ms.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
+        }
+    }
+
+    /// How far this machine's clock is ahead, in milliseconds, where a server has told the time.
+    pub(crate) fn skew_ms(&self) -> Option<i64> {
+        *self.skew_ms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn kept(&self, key: &Key) -> Option<reqwest::Client> {
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.iter().find(|(kept, _)| kept == key).map(|(_, client)| client.clone())
     }
+}
+
+/// How far `now_ms` is ahead of an answer's `Date`.
+pub(crate) fn skew_ms(headers: &reqwest::header::HeaderMap, now_ms: u64) -> Option<i64> {
+    let date = headers.get(reqwest::header::DATE)?.to_str().ok()?;
+    let theirs = i64::try_from(http_date_ms(date.trim())?).ok()?;
+    Some(i64::try_from(now_ms).ok()?.saturating_sub(theirs))
 }
 
 fn build(key: &Key, system: &System) -> Result<(reqwest::Client, Vec<String>), Fault> {
@@ -149,15 +191,20 @@ fn build(key: &Key, system: &System) -> Result<(reqwest::Client, Vec<String>), F
         }
         Trust::SystemAnd(sources) => {
             let (certificates, warnings) = trust::load(sources, system);
-            // The client sets ALPN (h2, http/1.1) itself as long as it is not handed a finished TLS config.
-            let client = match builder()?.tls_certs_merge(certificates.iter().cloned()).build() {
-                Ok(client) => client,
-                // A container without certificates: every peer is refused, with the hint how to trust it.
-                Err(_) => builder()?
-                    .tls_certs_only(certificates)
-                    .build()
-                    .map_err(|error| faults::no_client(&error))?,
-            };
+            let crypto = Arc::new(aws_lc_rs::default_provider());
+            let verifier = Verifier::new(certificates, Arc::clone(&crypto));
+            let config = ClientConfig::builder_with_provider(crypto).with_safe_default_protocol_versions();
+            let mut config = config
+                .map_err(|error| faults::no_tls(&error))?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+                .with_no_client_auth();
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            let client = builder()?
+                .tls_backend_preconfigured(config)
+                .tls_info(key.detail == Detail::Certificate)
+                .build()
+                .map_err(|error| faults::no_client(&error))?;
             Ok((client, warnings))
         }
     }

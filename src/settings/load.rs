@@ -111,6 +111,11 @@ impl Loader<'_> {
             match entry.key.as_str() {
                 "defaultModel" => layer.set(&entry, &mut settings.default_model),
                 "proxy" => layer.set(&entry, &mut settings.proxy),
+                "noProxy" => {
+                    if let Some(hosts) = layer.typed::<Vec<String>>(&entry) {
+                        settings.no_proxy = hosts;
+                    }
+                }
                 "extraCaFiles" => {
                     if let Some(files) = layer.typed::<Vec<String>>(&entry) {
                         settings.extra_ca_files =

@@ -51,6 +51,11 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "A proxy for all providers, above those of the environment",
     },
     Setting {
+        name: "noProxy",
+        kind: Kind::Texts,
+        meaning: "Hosts that the setting `proxy` is not for, written as in `NO_PROXY`",
+    },
+    Setting {
         name: "extraCaFiles",
         kind: Kind::Texts,
         meaning: "Files with certificates (PEM) that are trusted beside the system's; `~` is the home folder",

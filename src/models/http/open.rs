@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -19,7 +20,8 @@ use crate::accounts::Credential;
 use crate::models::fault::Again;
 use crate::models::fault::clean::clean;
 use crate::models::frames::Frames;
-use crate::models::transport::{Transport, Versions, faults};
+use crate::models::transport::faults::{self, Circumstances};
+use crate::models::transport::{Detail, Transport, Versions};
 use crate::models::wires::{self, Access, Auth, Decoder, Framing, HttpRequest, Refusal, Wire};
 use crate::models::{Call, Fault, fault, overflow};
 
@@ -98,7 +100,9 @@ async fn attempt(
     let headers = headers(wire, &call, &request, &url)?;
     let framing = request.framing;
     let versions = if wire.http1_only(&call.request) { Versions::Http1 } else { Versions::All };
-    let route = transport.route_over(versions, &url, &call.settings, &call.system).await?;
+    let route = Arc::clone(&transport)
+        .route_over(versions, Detail::Plain, &url, &call.settings, &call.system)
+        .await?;
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
     let body = Bytes::from(request.body);
     let send = || {
@@ -110,9 +114,18 @@ async fn attempt(
         sent => sent,
     };
     let response = response.map_err(|error| {
-        faults::of_request(&error, &url, route.proxy.as_ref(), call.settings.timeouts.connect_ms)
+        let connect_ms = call.settings.timeouts.connect_ms;
+        let circumstances =
+            Circumstances { proxy: route.proxy.as_ref(), connect_ms, skew_ms: transport.skew_ms() };
+        faults::of_request(&error, &url, &circumstances)
     })?;
     answered.note(&url);
+    transport.note_date(response.headers(), call.system.clock.now_ms());
+    if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        && let Some(proxy) = &route.proxy
+    {
+        return Err(faults::proxy_login(&url, proxy));
+    }
     let response = check(response, wire, framing, &url, &call, &redactor).await?;
     Ok(Opened {
         body: Box::pin(response.bytes_stream()),

@@ -1,16 +1,16 @@
 //! The faults of the transport: what is said when a connection cannot be made, breaks, stalls or is not HTTP
 //! as agreed. It must never put a key, a proxy's password or a whole URL into a message.
 
+mod tls;
+
 use std::error::Error as StdError;
 
 use url::Url;
 
+use super::proxies::{self, Proxy};
 use crate::models::fault::Again;
 use crate::models::fault::clean::clean;
 use crate::models::{Category, Fault};
-
-/// What to do when a certificate is not trusted.
-const TRUST_HINT: &str = "if a proxy or the provider uses its own certificate authority, add its PEM file to the setting extraCaFiles or name it in NODE_EXTRA_CA_CERTS or SSL_CERT_FILE";
 
 /// With the hint of its category.
 fn fault(category: Category, message: String) -> Fault {
@@ -73,6 +73,40 @@ pub(crate) fn bad_proxy(source: &str, why: &str) -> Fault {
         format!("the proxy of {source} cannot be used: {why}"),
         "use a url such as http://host:3128 or socks5h://host:1080",
     )
+}
+
+/// The proxy's address is that of a script.
+pub(crate) fn pac(source: &str) -> Fault {
+    hinted(
+        Category::InvalidRequest,
+        format!("{source} names a script that chooses proxies (PAC), which is not supported"),
+        "look the proxy up in that script, and name it itself, such as http://host:3128",
+    )
+}
+
+/// The proxy does not let us in.
+pub(crate) fn proxy_login(url: &Url, proxy: &Proxy) -> Fault {
+    let (host, shown) = (authority(url), authority(&proxy.url));
+    let source = proxy.source;
+    let (message, hint) = if proxies::has_login(&proxy.url) {
+        (
+            format!("the proxy {shown} refused the user name and password for {host}"),
+            format!(
+                "correct them in {source}; special characters are written as %40 for @, %3A for : and so on"
+            ),
+        )
+    } else {
+        (
+            format!("the proxy {shown} wants a user name and password for {host}"),
+            format!("put them into {source}: http://user:password@host:port"),
+        )
+    };
+    hinted(Category::Network, message, &hint).again(Again::Never)
+}
+
+/// TLS could not be set up.
+pub(crate) fn no_tls(error: &rustls::Error) -> Fault {
+    fault(Category::Tls, format!("failed to set up tls: {error}"))
 }
 
 /// The client could not be built.
@@ -140,70 +174,101 @@ fn timeout(message: String, setting: &str) -> Fault {
     )
 }
 
-/// What a failure before the answer's head means. `proxy` is the one in use.
-pub(crate) fn of_request(error: &reqwest::Error, url: &Url, proxy: Option<&Url>, connect_ms: u64) -> Fault {
+/// What stood around a request that failed.
+#[derive(Clone, Copy)]
+pub(crate) struct Circumstances<'a> {
+    /// The proxy in use.
+    pub(crate) proxy: Option<&'a Proxy>,
+    /// How long a connection was waited for.
+    pub(crate) connect_ms: u64,
+    /// How far this machine's clock is ahead, where that is known.
+    pub(crate) skew_ms: Option<i64>,
+}
+
+/// What a failure before the answer's head means.
+pub(crate) fn of_request(error: &reqwest::Error, url: &Url, circumstances: &Circumstances<'_>) -> Fault {
+    let Circumstances { proxy, connect_ms, skew_ms } = *circumstances;
     let host = authority(url);
-    let via = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {}", authority(proxy)));
-    if let Some(tls) = tls_cause(error) {
-        return tls_fault(&host, &via, tls);
+    let shown = proxy.map(|proxy| format!("{} ({})", authority(&proxy.url), proxy.source));
+    let via = shown.as_ref().map_or_else(String::new, |shown| format!(" through the proxy {shown}"));
+    if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
+        return tls::fault(error, &host, &via, skew_ms);
     }
     let chain = chain(error);
+    let cause = chain.last().map_or("unknown cause", String::as_str);
     if error.is_dns() {
-        let name = match proxy {
-            Some(proxy) => proxy.host_str(),
-            None => url.host_str(),
+        let name = proxy.map_or(url, |proxy| &proxy.url).host_str().unwrap_or_default();
+        let message =
+            format!("no connection to {host}{via}: the host name {name} does not resolve ({cause})");
+        let hint = match proxy {
+            Some(proxy) => format!("check the network connection and {}", proxy.source),
+            None => "check the network connection and baseUrl in models.json; behind a proxy set HTTPS_PROXY"
+                .to_owned(),
         };
-        return hinted(
-            Category::Dns,
-            format!(
-                "no connection to {host}{via}: the host name {} does not resolve ({})",
-                name.unwrap_or_default(),
-                chain.last().map_or("unknown cause", String::as_str)
-            ),
-            "check the network connection and baseUrl in models.json; behind a proxy set HTTPS_PROXY",
-        );
+        return hinted(Category::Dns, message, &hint);
     }
     if error.is_connect() && error.is_timeout() {
-        return hinted(
-            Category::Timeout,
-            format!("no connection to {host}{via} within {connect_ms} ms"),
-            "check the network connection; behind a proxy set HTTPS_PROXY",
-        )
-        .again(Again::Once);
+        let hint = match proxy {
+            Some(proxy) => {
+                format!("check that the proxy runs, that it may reach the host, and {}", proxy.source)
+            }
+            None => "check the network connection; behind a proxy set HTTPS_PROXY".to_owned(),
+        };
+        let message = format!("no connection to {host}{via} within {connect_ms} ms");
+        return hinted(Category::Timeout, message, &hint).again(Again::Once);
     }
-    if proxy.is_some()
-        && error.is_connect()
-        && chain.iter().any(|cause| {
-            cause.contains("authorization required") || cause.contains("authentication required")
-        })
-    {
-        return hinted(
-            Category::Network,
-            format!("the proxy refused to connect to {host}{via}: it wants a user name and password"),
-            "put them into the proxy's url: http://user:password@host:port",
-        )
-        .again(Again::Never);
+    let io = io_cause(error).map(std::io::Error::kind);
+    if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
+        return of_proxy(&chain, io, url, proxy);
     }
-    match io_cause(error).map(std::io::Error::kind) {
+    match io {
         Some(std::io::ErrorKind::ConnectionRefused) => hinted(
             Category::Network,
-            match proxy {
-                Some(proxy) => format!("connection refused by the proxy {}", authority(proxy)),
-                None => format!("connection refused by {host}"),
-            },
+            format!("connection refused by {host}"),
             "check that the server runs and that host and port are right",
         )
         .again(Again::Soon),
-        _ if error.is_connect() => fault(
-            Category::Network,
-            format!("no connection to {host}{via}: {}", chain.last().map_or("unknown cause", String::as_str)),
-        ),
+        _ if error.is_connect() => fault(Category::Network, format!("no connection to {host}: {cause}")),
         _ => fault(
             Category::Network,
+            format!("the connection to {host}{via} broke before an answer came: {cause}"),
+        ),
+    }
+}
+
+/// What a proxy's own failure means. Its words are those of the libraries that speak with it.
+fn of_proxy(chain: &[String], io: Option<std::io::ErrorKind>, url: &Url, proxy: &Proxy) -> Fault {
+    let (host, shown) = (authority(url), authority(&proxy.url));
+    let source = proxy.source;
+    let says = |words: &[&str]| chain.iter().any(|cause| words.iter().any(|word| cause.contains(word)));
+    if says(&[
+        "authorization required",
+        "credentials not accepted",
+        "user/pass authentication",
+        "no acceptable",
+    ]) {
+        return proxy_login(url, proxy);
+    }
+    match io {
+        Some(std::io::ErrorKind::ConnectionRefused) => {
+            let hint = format!("check that the proxy runs, and its address in {source}");
+            hinted(Category::Network, format!("connection refused by the proxy {shown} ({source})"), &hint)
+                .again(Again::Soon)
+        }
+        _ if says(&["unsuccessful", "not allowed", "ruleset"]) => hinted(
+            Category::Network,
+            format!("the proxy {shown} refused to connect to {host}"),
+            &format!(
+                "ask whoever runs the proxy to allow the host; if it can be reached without the proxy, add it to NO_PROXY or noProxy ({source} is in use)"
+            ),
+        ),
+        _ => hinted(
+            Category::Network,
             format!(
-                "the connection to {host}{via} broke before an answer came: {}",
+                "no connection to {host} through the proxy {shown}: {}",
                 chain.last().map_or("unknown cause", String::as_str)
             ),
+            &format!("check that the proxy runs, and its address and kind in {source}"),
         ),
     }
 }
@@ -221,35 +286,6 @@ pub(crate) fn of_body(error: &reqwest::Error, url: &Url) -> Fault {
         Category::Network,
         format!("the connection to {host} broke in the middle of the answer: {}", innermost(error)),
     )
-}
-
-fn tls_fault(host: &str, via: &str, error: &rustls::Error) -> Fault {
-    let cause = match error {
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "its certificate was issued by an unknown authority".to_owned()
-        }
-        rustls::Error::InvalidCertificate(
-            rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
-        ) => "its certificate has expired".to_owned(),
-        rustls::Error::InvalidCertificate(
-            rustls::CertificateError::NotValidForName
-            | rustls::CertificateError::NotValidForNameContext { .. },
-        ) => "its certificate is for another name".to_owned(),
-        other => clean(&other.to_string()),
-    };
-    let message = format!("no secure connection to {host}{via}: {cause}");
-    match error {
-        rustls::Error::InvalidMessage(_) => hinted(
-            Category::Tls,
-            message,
-            "the server may speak plain http: check the scheme and port of baseUrl",
-        ),
-        _ => hinted(Category::Tls, message, TRUST_HINT),
-    }
-}
-
-fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
-    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
 }
 
 fn io_cause(error: &reqwest::Error) -> Option<&std::io::Error> {

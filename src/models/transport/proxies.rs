@@ -11,36 +11,81 @@ use crate::models::Fault;
 use crate::settings::Settings;
 use crate::system::Env;
 
+/// A proxy, and where it was set.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Proxy {
+    /// May hold a password: see [`faults::authority`] for what may be shown.
+    pub(crate) url: Url,
+    /// The setting or variable that names it.
+    pub(crate) source: &'static str,
+}
+
+/// The variables that name proxies for a scheme, the first that is set wins: lower case before upper case, as in
+/// curl.
+const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+const HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+/// A server's CGI passes a client's `Proxy:` header as `HTTP_PROXY`.
+const CGI: [&str; 3] = ["http_proxy", "all_proxy", "ALL_PROXY"];
+/// The setting.
+const SETTING: &str = "the setting proxy";
+
 /// The proxy for `url`, `None` where it is reached directly.
 ///
-/// The setting stands above the environment, and is not subject to `NO_PROXY` as it is not the environment's;
-/// in the environment lower case stands above upper case, as in curl.
-pub(crate) fn for_url(url: &Url, settings: &Settings, env: &Env) -> Result<Option<Url>, Fault> {
-    if is_loopback(url) {
+/// The setting stands above the environment, and is not subject to `NO_PROXY` as it is not the environment's; the
+/// setting `noProxy` holds for both.
+pub(crate) fn for_url(url: &Url, settings: &Settings, env: &Env) -> Result<Option<Proxy>, Fault> {
+    if is_loopback(url) || settings.no_proxy.iter().any(|entry| is_excepted(url, entry)) {
         return Ok(None);
     }
     if let Some(proxy) = settings.proxy.as_deref().filter(|proxy| !proxy.trim().is_empty()) {
-        return parse(proxy, "the settings").map(Some);
+        return parse(proxy, SETTING).map(|url| Some(Proxy { url, source: SETTING }));
     }
-    // A server's CGI passes a client's `Proxy:` header as HTTP_PROXY.
     let cgi = env.get("REQUEST_METHOD").is_some();
-    let names: &[&str] = match url.scheme() {
-        "https" => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
-        _ if cgi => &["http_proxy", "all_proxy", "ALL_PROXY"],
-        _ => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+    let names: &[&'static str] = match url.scheme() {
+        "https" => &HTTPS,
+        _ if cgi => &CGI,
+        _ => &HTTP,
     };
     let Some((name, proxy)) = names.iter().find_map(|name| Some((*name, env.get(name)?))) else {
         return Ok(None);
     };
-    let exceptions = env.get("no_proxy").or_else(|| env.get("NO_PROXY")).unwrap_or_default();
-    if is_excepted(url, exceptions) {
+    if exceptions(env).is_some_and(|(_, list)| is_excepted(url, list)) {
         return Ok(None);
     }
-    parse(proxy, name).map(Some)
+    parse(proxy, name).map(|url| Some(Proxy { url, source: name }))
+}
+
+/// The variable that excepts hosts from the environment's proxies, and its value.
+pub(crate) fn exceptions(env: &Env) -> Option<(&'static str, &str)> {
+    ["no_proxy", "NO_PROXY"].iter().find_map(|name| Some((*name, env.get(name)?)))
+}
+
+/// Every proxy that is set, whatever it holds for, as it may be shown: where it was set, and its address or what is
+/// wrong with it.
+pub(crate) fn all(settings: &Settings, env: &Env) -> Vec<(&'static str, Result<String, Fault>)> {
+    let setting = settings.proxy.as_deref().map(|proxy| (SETTING, proxy));
+    let names = HTTPS.iter().take(2).chain(&HTTP);
+    let variables = names.filter_map(|name| Some((*name, env.get(name)?)));
+    let shown = |(name, proxy)| {
+        let url = parse(proxy, name).map(|url| {
+            let login = if has_login(&url) { "***@" } else { "" };
+            format!("{}://{login}{}", url.scheme(), faults::authority(&url))
+        });
+        (name, url)
+    };
+    setting.into_iter().chain(variables).map(shown).collect()
+}
+
+/// Whether a proxy's URL brings a user name or password.
+pub(crate) fn has_login(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 fn parse(proxy: &str, source: &str) -> Result<Url, Fault> {
     let proxy = proxy.trim();
+    if is_pac(proxy) {
+        return Err(faults::pac(source));
+    }
     let with_scheme;
     let text = if proxy.contains("://") {
         proxy
@@ -66,6 +111,14 @@ fn parse(proxy: &str, source: &str) -> Result<Url, Fault> {
         return Err(faults::bad_proxy(source, "it names no host"));
     }
     Ok(url)
+}
+
+/// Whether it is the address of a script that chooses proxies (PAC), which only a browser can run.
+fn is_pac(proxy: &str) -> bool {
+    let path = proxy.split(['?', '#']).next().unwrap_or_default();
+    path.starts_with("pac+")
+        || ends_with_ignore_case(path, ".pac")
+        || ends_with_ignore_case(path, "/wpad.dat")
 }
 
 /// Whether the URL's host is this machine.
@@ -168,7 +221,7 @@ mod tests {
 
     fn through(url: &str, pairs: &[(&str, &str)]) -> Option<String> {
         let url = Url::parse(url).unwrap();
-        for_url(&url, &Settings::default(), &env(pairs)).unwrap().map(String::from)
+        for_url(&url, &Settings::default(), &env(pairs)).unwrap().map(|proxy| proxy.url.into())
     }
 
     #[test]
@@ -198,7 +251,8 @@ mod tests {
             "[::ffff:127.0.0.1]",
         ] {
             let url = Url::parse(&format!("http://{host}:11434/v1")).unwrap();
-            assert_eq!(for_url(&url, &settings, &env(&[("ALL_PROXY", "http://q:1")])), Ok(None), "{host}");
+            let proxy = for_url(&url, &settings, &env(&[("ALL_PROXY", "http://q:1")]));
+            assert!(proxy.unwrap().is_none(), "{host}");
         }
     }
 
@@ -206,9 +260,42 @@ mod tests {
     fn the_setting_stands_above_the_environment() {
         let settings = Settings { proxy: Some("http://editor:1".into()), ..Settings::default() };
         let url = Url::parse("https://api.test").unwrap();
-        let proxy =
-            for_url(&url, &settings, &env(&[("HTTPS_PROXY", "http://env:2"), ("NO_PROXY", "*")])).unwrap();
-        assert_eq!(proxy.map(String::from).as_deref(), Some("http://editor:1/"));
+        let environment = env(&[("HTTPS_PROXY", "http://env:2"), ("NO_PROXY", "*")]);
+        let proxy = for_url(&url, &settings, &environment).unwrap().unwrap();
+        assert_eq!((proxy.url.as_str(), proxy.source), ("http://editor:1/", "the setting proxy"));
+        // Its own exceptions hold for it, and for the environment's.
+        for proxy in [settings.proxy, None] {
+            let no_proxy = vec!["x.test".to_owned(), ".test".to_owned()];
+            let settings = Settings { proxy, no_proxy, ..Settings::default() };
+            assert!(for_url(&url, &settings, &env(&[("HTTPS_PROXY", "http://env:2")])).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_script_that_chooses_proxies_is_told_as_such() {
+        for pac in ["http://wpad.corp/wpad.dat", "pac+http://corp/x", "https://corp/Proxy.PAC?x=1"] {
+            let settings = Settings { proxy: Some(pac.into()), ..Settings::default() };
+            let url = Url::parse("https://api.test").unwrap();
+            let Err(fault) = for_url(&url, &settings, &Env::default()) else { panic!("{pac} was taken") };
+            assert!(fault.message.contains("PAC"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn no_login_of_a_proxy_is_shown() {
+        let settings = Settings { proxy: Some("http://me:hunter2@p:1".into()), ..Settings::default() };
+        let environment = env(&[("HTTPS_PROXY", "me:hunter2@q"), ("ALL_PROXY", "ftp://me:hunter2@r")]);
+        let all = all(&settings, &environment);
+        let shown: Vec<_> = all.iter().map(|(name, shown)| (*name, shown.as_deref().ok())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("the setting proxy", Some("http://***@p:1")),
+                ("HTTPS_PROXY", Some("http://***@q:80")),
+                ("ALL_PROXY", None)
+            ]
+        );
+        assert!(!format!("{all:?}").contains("hunter2"));
     }
 
     #[test]
@@ -248,10 +335,10 @@ mod tests {
             "ftp://user:hunter2secret@host",
             "http://user:hunter2secret@",
             "http://[hunter2secret",
-            "pac+http://x",
+            "gopher://x",
         ] {
             let url = Url::parse("https://api.test").unwrap();
-            let fault = for_url(&url, &Settings::default(), &env(&[("HTTPS_PROXY", bad)])).unwrap_err();
+            let fault = for_url(&url, &Settings::default(), &env(&[("HTTPS_PROXY", bad)])).err().unwrap();
             assert!(fault.message.contains("HTTPS_PROXY"), "{fault:?}");
             assert!(!format!("{fault:?}").contains("hunter2"), "{fault:?}");
         }

@@ -186,7 +186,7 @@ async fn keys_sign_only_what_is_to_be_signed() {
 #[tokio::test]
 async fn http_1_is_spoken_where_it_is_forced() {
     let authority = tls::Authority::new();
-    let provider = Provider::start_tls(authority.acceptor_of(&[b"h2", b"http/1.1"])).await;
+    let provider = Provider::start_tls(authority.acceptor_speaking(&[b"h2", b"http/1.1"])).await;
     let pem = authority.pem.path().display().to_string();
     let mut asking = asking(&provider.url()).env("SSL_CERT_FILE", &pem);
     asking.variables = vec![("AWS_BEDROCK_FORCE_HTTP1", "1".to_owned())];

@@ -6,11 +6,20 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Kind {
     Connect,
     Socks5,
+    /// Takes the place of every server, with certificates of its own, and speaks plainly with the real one.
+    Intercept(TlsAcceptor),
+    /// Says this to a CONNECT, and no more.
+    Refuse(&'static str),
+    /// Lets nobody in, whatever name and password are offered.
+    Socks5Refuse,
+    /// Says nothing at all.
+    Silent,
 }
 
 pub(crate) struct Tunnel {
@@ -27,19 +36,11 @@ impl Tunnel {
         let targets = Arc::<Mutex<Vec<String>>>::default();
         let seen = Arc::clone(&targets);
         let mut tasks = JoinSet::new();
+        let served = kind.clone();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                let seen = Arc::clone(&seen);
-                connections.spawn(async move {
-                    let target = match kind {
-                        Kind::Connect => connect(&mut client).await,
-                        Kind::Socks5 => socks5(&mut client).await,
-                    };
-                    seen.lock().unwrap().push(target);
-                    let mut server = TcpStream::connect(to).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-                });
+            while let Ok((client, _)) = listener.accept().await {
+                connections.spawn(serve(client, served.clone(), Arc::clone(&seen), to));
             }
         });
         Self { kind, address, targets, _tasks: tasks }
@@ -47,8 +48,8 @@ impl Tunnel {
 
     pub(crate) fn url(&self) -> String {
         let scheme = match self.kind {
-            Kind::Connect => "http",
-            Kind::Socks5 => "socks5h",
+            Kind::Connect | Kind::Intercept(_) | Kind::Refuse(_) | Kind::Silent => "http",
+            Kind::Socks5 | Kind::Socks5Refuse => "socks5h",
         };
         format!("{scheme}://{}", self.address)
     }
@@ -59,13 +60,55 @@ impl Tunnel {
     }
 }
 
-async fn connect(client: &mut TcpStream) -> String {
+async fn serve(mut client: TcpStream, kind: Kind, seen: Arc<Mutex<Vec<String>>>, to: SocketAddr) {
+    let target = match &kind {
+        Kind::Connect | Kind::Intercept(_) => connect(&mut client).await,
+        Kind::Socks5 => socks5(&mut client).await,
+        Kind::Refuse(said) => {
+            head(&mut client).await;
+            client.write_all(said.as_bytes()).await.unwrap();
+            return;
+        }
+        Kind::Socks5Refuse => {
+            assert_eq!(client.read_u8().await.unwrap(), 5);
+            let methods = client.read_u8().await.unwrap();
+            client.read_exact(&mut vec![0; methods.into()]).await.unwrap();
+            client.write_all(&[5, 0xff]).await.unwrap();
+            return;
+        }
+        Kind::Silent => {
+            // Until the client leaves.
+            let _ = client.read_to_end(&mut Vec::new()).await;
+            return;
+        }
+    };
+    seen.lock().unwrap().push(target);
+    let mut server = TcpStream::connect(to).await.unwrap();
+    // A client that does not trust the proxy leaves.
+    match kind {
+        Kind::Intercept(acceptor) => {
+            if let Ok(mut client) = acceptor.accept(client).await {
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            }
+        }
+        _ => {
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        }
+    }
+}
+
+async fn head(client: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await.unwrap());
     }
+    String::from_utf8(head).unwrap()
+}
+
+async fn connect(client: &mut TcpStream) -> String {
+    let head = head(client).await;
     client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.unwrap();
-    String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned()
+    head.split(' ').nth(1).unwrap().to_owned()
 }
 
 async fn socks5(client: &mut TcpStream) -> String {
