@@ -5,6 +5,7 @@
 
 mod args;
 mod ask;
+mod doctor;
 mod import;
 mod list;
 mod login;
@@ -196,6 +197,9 @@ fn run(arguments: Vec<OsString>) -> ExitCode {
                 }
             };
             written(&page, status)
+        }
+        Command::Doctor(args) => {
+            on_runtime(doctor::run(system, &args, terminal)).unwrap_or(Status::Failed).into()
         }
         Command::Providers(args) => list(system, terminal, |world, page| {
             look_around(world);

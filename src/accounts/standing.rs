@@ -62,6 +62,17 @@ impl Accounts {
         Standing { status, hint }
     }
 
+    /// Whether the credential of `provider` is what a command prints.
+    pub fn runs_command(&self, provider: &Provider) -> bool {
+        let file = self.auth_file();
+        match (self.status(provider).source, file.entry(&provider.id)) {
+            (Source::Stored, Some(Stored::Key { key: Some(key), .. })) => {
+                secrecy::ExposeSecret::expose_secret(key).starts_with('!')
+            }
+            (source, _) => source == Source::ModelsJsonCommand,
+        }
+    }
+
     /// Ids in `auth.json`.
     pub fn stored_ids(&self) -> Vec<String> {
         self.auth_file().entries().map(|(id, _)| id.to_owned()).collect()

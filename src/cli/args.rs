@@ -54,6 +54,8 @@ pub(super) enum Command {
     Logout(LogoutArgs),
     /// Copy keys and models of another agent on this machine
     Import(ImportArgs),
+    /// Look at files, keys, proxies, certificates, providers and servers, and say what is wrong
+    Doctor(DoctorArgs),
     /// Speak the native protocol on standard input and output
     Serve(ServeArgs),
     /// Print what makes a shell complete commands and options
@@ -248,6 +250,31 @@ Examples:
 
 What would happen is listed first, then you are asked. The other agent's files are only read.
 Sign-ins with a subscription are left out: their tokens work for one program only.";
+
+/// `aside doctor`.
+#[derive(Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub(super) struct DoctorArgs {
+    /// Ask nobody beyond this process
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Also run the commands that keys come from
+    #[arg(long)]
+    pub(super) run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  aside doctor
+  aside doctor --offline
+  aside doctor --json | jq -r '.findings[] | select(.level != \"ok\").message'
+
+Nothing is changed, and no key is shown or sent.
+
+Exit status: 0 nothing is wrong, 1 there are problems.";
 
 /// `aside serve`.
 #[derive(Args)]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -29,6 +30,8 @@ const SWITCH: &str = "ASIDE_LOCAL_SERVERS";
 const PATIENCE: Duration = Duration::from_millis(300);
 /// How long an answer holds.
 const FRESH: Duration = Duration::from_secs(30);
+/// How long it holds while a server is just starting.
+const STARTING: Duration = Duration::from_secs(2);
 /// How long one server may take for its list. One on this machine answers in a few milliseconds.
 const LIST_TIME: Duration = Duration::from_secs(1);
 /// How long all of a server's details may take, after which the list stands as it is.
@@ -64,8 +67,8 @@ enum Standing {
     Unknown,
     /// The lists have not come.
     Looking,
-    /// Those of these places have, at that time.
-    Known { places: Vec<Place>, at: Instant },
+    /// Those of these places have, at that time, and are good for so long.
+    Known { places: Vec<Place>, at: Instant, holds: Duration },
 }
 
 /// Why a place has no server.
@@ -75,6 +78,8 @@ pub enum Absence {
     Nobody,
     /// Somebody listens and does not answer in time.
     Silent,
+    /// Somebody is not ready yet, as llama.cpp and vLLM are while they load a model.
+    Starting,
     /// Somebody answers who is no server of that kind.
     Stranger,
 }
@@ -111,7 +116,7 @@ impl Discovery {
     pub fn is_known(&self, settings: &Settings, system: &System) -> bool {
         let wanted = places(settings, system);
         match &*self.standing.borrow() {
-            Standing::Known { places, at } => *places == wanted && at.elapsed() < FRESH,
+            Standing::Known { places, at, holds } => *places == wanted && at.elapsed() < *holds,
             Standing::Unknown => wanted.is_empty(),
             Standing::Looking => false,
         }
@@ -124,7 +129,7 @@ impl Discovery {
         let since = Instant::now();
         async move {
             let is_in = |standing: &Standing| match standing {
-                Standing::Known { places, at } => *places == wanted && *at >= since,
+                Standing::Known { places, at, .. } => *places == wanted && *at >= since,
                 Standing::Unknown | Standing::Looking => false,
             };
             // Whoever waits goes on with what there is.
@@ -178,7 +183,9 @@ impl Discovery {
             }
         }
         self.tell(&visits);
-        self.standing.send_replace(Standing::Known { places, at: Instant::now() });
+        let is_starting = visits.iter().any(|visit| visit.found == Err(Absence::Starting));
+        let holds = if is_starting { STARTING } else { FRESH };
+        self.standing.send_replace(Standing::Known { places, at: Instant::now(), holds });
         let servers = visits.iter_mut().filter_map(|visit| visit.found.as_mut().ok());
         join_all(servers.map(|server| asker.details(server))).await;
         self.tell(&visits);
@@ -353,8 +360,10 @@ impl Asker {
             (false, false) => Absence::Stranger,
         };
         let mut response = request.send().await.map_err(absence)?;
-        if !response.status().is_success() {
-            return Err(Absence::Stranger);
+        match response.status() {
+            StatusCode::SERVICE_UNAVAILABLE => return Err(Absence::Starting),
+            status if !status.is_success() => return Err(Absence::Stranger),
+            _ => {}
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|_| Absence::Stranger)? {

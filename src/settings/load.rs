@@ -350,6 +350,12 @@ mod tests {
     }
 
     #[test]
+    fn hosts_without_a_proxy_are_a_list() {
+        let settings = check(r#"{"proxy": "p:1", "noProxy": [".corp", "10.0.0.0/8"]}"#, None, &[]);
+        assert_eq!(settings.no_proxy, [".corp", "10.0.0.0/8"]);
+    }
+
+    #[test]
     fn places_of_local_servers_are_addresses_and_can_be_turned_off() {
         let settings = check(
             r#"{"localServers": {"ollama": ["http://localhost:1/v1/", "https://gpu.lan"], "vllm": false, "x": 1}}"#,

@@ -1,6 +1,7 @@
 //! The command line as a person and a script use it: the real program, in a folder of its own.
 
 mod accounts;
+mod doctor;
 mod screen;
 
 use std::path::PathBuf;
@@ -445,6 +446,7 @@ fn help_has_examples_and_goes_to_standard_output() {
         &["models", "--help"],
         &["sessions", "--help"],
         &["providers", "--help"],
+        &["doctor", "--help"],
         &["serve", "--help"],
         &["completions", "--help"],
         &["man", "--help"],

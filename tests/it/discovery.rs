@@ -460,16 +460,18 @@ async fn what_listens_at_anothers_place_is_known_by_what_it_says() {
     let (one, other) = (Fake::start(vllm), Fake::start(llama_cpp));
     let page = Fake::start(|_| http("200 OK", "text/html", "<html>"));
     let silent = Fake::start(|_| None);
+    let starting = Fake::start(|_| http("503 Service Unavailable", "application/json", "{}"));
     let (backends, settings, system) = search(&[
         ("llamacpp", &one.url),
         ("vllm", &other.url),
         ("vllm", &page.url),
         ("vllm", &silent.url),
         ("vllm", "http://127.0.0.1:1"),
+        ("vllm", &starting.url),
     ]);
     let visits = backends.discovery().look(&settings, &system).await;
     let found: Vec<_> = visits.iter().map(|visit| visit.found.as_ref().map(|server| server.kind)).collect();
-    let absent = [Err(&Absence::Stranger), Err(&Absence::Silent), Err(&Absence::Nobody)];
+    let absent = [Absence::Stranger, Absence::Silent, Absence::Nobody, Absence::Starting];
     assert_eq!(found[..2], [Ok(LocalKind::Vllm), Ok(LocalKind::LlamaCpp)]);
-    assert_eq!(found[2..], absent);
+    assert_eq!(found[2..], absent.each_ref().map(Err));
 }
