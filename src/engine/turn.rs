@@ -478,7 +478,11 @@ impl Session {
             self.finish_turn(TurnEnd::Failed(fault.named(&calling.origin.provider).into()));
             return;
         }
-        if calls.is_empty() {
+        if calls.is_empty() || calling.stop == Some(StopReason::Refusal) {
+            // What a refused answer wanted done is not done.
+            for id in calls {
+                self.complete_item(id, ItemStatus::Failed);
+            }
             self.finish_turn(match calling.stop {
                 Some(StopReason::MaxTokens) => TurnEnd::MaxTokens,
                 Some(StopReason::Refusal) => TurnEnd::Refusal,
