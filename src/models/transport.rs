@@ -170,7 +170,10 @@ fn build(key: &Key, system: &System) -> Result<(reqwest::Client, Vec<String>), F
             .connect_timeout(Duration::from_millis(key.connect_ms))
             .no_proxy()
             .referer(false)
-            .gzip(true);
+            .gzip(true)
+            .deflate(true)
+            .brotli(true)
+            .zstd(true);
         match &key.proxy {
             None => Ok(builder),
             Some(proxy) => reqwest::Proxy::all(proxy.clone())

@@ -326,32 +326,74 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A frame whose window is 1 MiB, and what comes in it before its blocks.
+const ZSTD_HEAD: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x50];
+
+/// One block that holds the bytes as they are.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let last_and_raw = u32::try_from(bytes.len()).unwrap() << 3 | 1;
+    [&ZSTD_HEAD[..], &last_and_raw.to_le_bytes()[..3], bytes].concat()
+}
+
+/// One block that holds the bytes as they are, and the empty last one.
+fn brotli(bytes: &[u8]) -> Vec<u8> {
+    // From the lowest bit: a window of 64 KiB, not the last, four digits of length, the length, as it is.
+    let head = u32::try_from(bytes.len() - 1).unwrap() << 4 | 1 << 20;
+    [&head.to_le_bytes()[..3], bytes, &[3]].concat()
+}
+
 #[tokio::test]
 async fn a_compressed_answer_is_read() {
     let provider = Provider::start().await;
     let body = format!("data: {}\n\ndata: {STOP}\n\ndata: {DONE}\n\n", text("small"));
-    let gzipped = gzip(body.as_bytes());
-    let (one, two) = gzipped.split_at(20);
-    provider.reply(Reply::stream().header("content-encoding", "gzip").chunk(one).chunk(two));
-    let outcome = ask(&provider.url()).all().await;
-    assert_eq!((outcome.text().as_str(), outcome.stopped()), ("small", true));
+    let forms: [(&str, fn(&[u8]) -> Vec<u8>); 4] =
+        [("gzip", gzip), ("deflate", deflate), ("zstd", zstd), ("br", brotli)];
+    for (name, compress) in forms {
+        let compressed = compress(body.as_bytes());
+        let (one, two) = compressed.split_at(20);
+        provider.reply(Reply::stream().header("content-encoding", name).chunk(one).chunk(two));
+        let outcome = ask(&provider.url()).all().await;
+        assert_eq!(
+            (outcome.text().as_str(), outcome.stopped(), outcome.fault),
+            ("small", true, None),
+            "{name}"
+        );
 
-    provider.reply(Reply::stream().header("content-encoding", "gzip").chunk("this is not gzip at all"));
-    assert_eq!(ask(&provider.url()).fault().await.category, Category::Protocol);
+        provider.reply(Reply::stream().header("content-encoding", name).chunk("this is not that at all"));
+        let fault = ask(&provider.url()).fault().await;
+        assert_eq!(fault.category, Category::Protocol, "{name}: {fault}");
+        assert!(fault.message.contains("is damaged"), "{name}: {fault}");
+    }
+    assert_eq!(provider.request(0).await.header("accept-encoding"), Some("gzip"));
 }
 
 #[tokio::test]
 async fn a_compressed_bomb_is_cut_off() {
     let provider = Provider::start().await;
     // Comments, so that no single frame is too long.
-    let bomb =
+    let zipped =
         gzip(&b":aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n".repeat((80 << 20) / 64));
-    assert!(bomb.len() < 1 << 20);
-    provider.reply(Reply::stream().header("content-encoding", "gzip").chunk(bomb).stall());
-    let asking = ask(&provider.url());
-    let fault = asking.fault().await;
-    assert_eq!(fault.category, Category::TooLarge, "{fault}");
-    provider.request(0).await.closed().await;
+    assert!(zipped.len() < 1 << 20);
+    // One byte for each 128 KiB, 2 GiB of them.
+    let run = [&(128_u32 << 10 << 3 | 1 << 1).to_le_bytes()[..3], b"\n"].concat();
+    let zstd = [&ZSTD_HEAD[..], &run.repeat(16 << 10)].concat();
+    let replies = [
+        Reply::stream().header("content-encoding", "gzip").chunk(zipped).stall(),
+        Reply::stream().header("content-encoding", "zstd").chunk(zstd).stall(),
+    ];
+    for (index, reply) in replies.into_iter().enumerate() {
+        provider.reply(reply);
+        let asking = ask(&provider.url());
+        let fault = asking.fault().await;
+        assert_eq!(fault.category, Category::TooLarge, "{fault}");
+        provider.request(index).await.closed().await;
+    }
 }
 
 #[tokio::test]

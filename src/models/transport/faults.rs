@@ -276,9 +276,9 @@ fn of_proxy(chain: &[String], io: Option<std::io::ErrorKind>, url: &Url, proxy: 
 /// What a failure in the middle of an answer's body means.
 pub(crate) fn of_body(error: &reqwest::Error, url: &Url) -> Fault {
     let host = authority(url);
-    let damaged = io_cause(error).is_some_and(|error| {
-        matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)
-    });
+    // What the connection says comes wrapped in an error of the HTTP library; what a decoder says does not.
+    let decoder = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let damaged = decoder.is_some_and(|error| error.kind() != std::io::ErrorKind::UnexpectedEof);
     if damaged {
         return fault(Category::Protocol, format!("the compressed answer of {host} is damaged"));
     }
