@@ -12,8 +12,14 @@ use serde_json::{Value, json};
 use super::talk::{Counts, WireTalk, wires};
 use super::{hi, of_kind, shown};
 use crate::provider::{Provider, Reply};
-use crate::server::{KEY, TestServer, Upstream};
+use crate::server::{TestServer, Upstream};
 use crate::transport::tls::Authority;
+
+/// Looks like no known provider's, so that only what was sent can be known by it.
+const KEY: &str = "lab.key/0123+4567=89";
+/// The same in a URL, and after `user:` in base 64.
+const KEY_IN_URL: &str = "lab.key%2F0123%2B4567%3D89";
+const KEY_IN_BASE64: &str = "dXNlcjpsYWIua2V5LzAxMjMrNDU2Nz04OQ==";
 
 /// Where a provider is that cannot be scripted.
 enum At {
@@ -189,6 +195,13 @@ fn rows(talk: &dyn WireTalk, thief: &str) -> Vec<Row> {
             .always(talk.error(401, "authentication_error", &format!("bad key {KEY}, \u{1b}[1mno\u{202e}")))
             .fails("authRequired", 1)
             .says("bad key ***, no"),
+        row("key echoed in an error event, in other forms")
+            .always(talk.begun("Hello").chunk(talk.error_event(
+                "authentication_error",
+                &format!("bad {KEY}, {KEY_IN_URL} and {KEY_IN_BASE64}"),
+            )))
+            .fails("authRequired", 1)
+            .says("bad ***, *** and dXNlcjp***Q=="),
         row("prompt too long").always(talk.overflow()).fails("contextOverflow", 1).hints("compact"),
         row("bodyless 413 of cerebras")
             .of("cerebras")
@@ -462,7 +475,9 @@ fn check(row: &Row, result: &PromptResult, events: &[Value], raw: &str) {
         assert_eq!(result.text, text, "{name}");
     }
     assert_eq!(result.text, shown(events), "{name}");
-    assert!(!raw.contains(KEY), "{name} shows the key");
+    for key in [KEY, KEY_IN_URL, "YWIua2V5LzAxMjMrNDU2Nz04O"] {
+        assert!(!raw.contains(key), "{name} shows the key");
+    }
     let told: Vec<&Value> = of_kind(events, "retry").into_iter().map(|retry| &retry["error"]).collect();
     for message in
         told.iter().map(|error| error["message"].as_str().unwrap()).chain(error.map(|error| &*error.message))
