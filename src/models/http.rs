@@ -244,6 +244,8 @@ impl Answer {
         let State::Reading(reading) = &mut self.state else { return };
         reading.opened.frames.finish(&mut self.frames_scratch);
         if self.decode().is_err() {
+            // Half an event is no reason when the connection broke in the middle of it.
+            self.failed = fault.or(self.failed.take());
             return;
         }
         let State::Reading(reading) = &mut self.state else { return };

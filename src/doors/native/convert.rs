@@ -456,3 +456,48 @@ pub fn model_info(model: &Listed<'_>, reason: Option<String>) -> wire::ModelInfo
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::FailureKind;
+    use crate::models::Category;
+
+    #[test]
+    fn every_kind_of_failure_is_in_the_contract() {
+        let own = [
+            FailureKind::InvalidParams,
+            FailureKind::Internal,
+            FailureKind::AuthRequired,
+            FailureKind::Overloaded,
+            FailureKind::NotFound,
+            FailureKind::Busy,
+            FailureKind::Storage,
+            FailureKind::Cancelled,
+            FailureKind::TooLarge,
+            FailureKind::TooManyCalls,
+        ];
+        let of_providers = [
+            Category::ContextOverflow,
+            Category::Authentication,
+            Category::Permission,
+            Category::NotFound,
+            Category::PaymentRequired,
+            Category::RateLimit,
+            Category::Overloaded,
+            Category::InvalidRequest,
+            Category::Server,
+            Category::Timeout,
+            Category::Network,
+            Category::Tls,
+            Category::Dns,
+            Category::Protocol,
+            Category::TooLarge,
+            Category::Other,
+        ];
+        for kind in own.into_iter().chain(of_providers.map(FailureKind::Provider)) {
+            let named = wire::ErrorKind::from(kind.name());
+            assert!(!matches!(named, wire::ErrorKind::Other(_)), "{kind:?}");
+        }
+    }
+}

@@ -422,3 +422,25 @@ fn store_origin(origin: &Origin) -> StoredOrigin {
 fn load_origin(origin: StoredOrigin) -> Origin {
     Origin { provider: origin.provider.into(), wire: origin.wire.into(), model: origin.model.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::item::Failure;
+
+    #[test]
+    fn a_failure_is_written_by_its_lasting_name_and_older_words_are_read() {
+        let fault = crate::models::fault::refused(429, "", "slow down");
+        let failed = TurnEnd::Failed(Failure::from(fault));
+        let line = Record::end(TurnId(1), 2, &failed, &Usage::default()).line();
+        let line = String::from_utf8(line).unwrap();
+        assert!(line.contains(r#""kind":"rateLimited""#), "{line}");
+        for kind in ["rateLimited", "Provider(RateLimit)", "of another version"] {
+            let line = line.replace("rateLimited", kind);
+            let Ok(Record::End { stop, error: Some(failure), .. }) = serde_json::from_str(&line) else {
+                panic!("not read: {line}");
+            };
+            assert_eq!((stop.as_str(), failure.kind.as_str()), ("error", kind));
+        }
+    }
+}
