@@ -6,9 +6,22 @@ pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// Whether `pattern` describes the whole of `text`.
-pub fn matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().map(|c| c.to_ascii_lowercase()).collect();
+/// A pattern made ready for many names.
+pub struct Glob(Vec<char>);
+
+impl Glob {
+    /// Any text is a pattern.
+    pub fn new(pattern: &str) -> Self {
+        Self(pattern.chars().map(|c| c.to_ascii_lowercase()).collect())
+    }
+
+    /// Whether it describes the whole of `text`.
+    pub fn matches(&self, text: &str) -> bool {
+        matches(&self.0, text)
+    }
+}
+
+fn matches(pattern: &[char], text: &str) -> bool {
     let text: Vec<char> = text.chars().map(|c| c.to_ascii_lowercase()).collect();
     let (mut at, mut from) = (0, 0);
     // Where to go on when what follows the last star does not fit: only that star has to be tried again.
@@ -99,7 +112,7 @@ mod tests {
             ("[a-]", "-"),
             ("*a*b*c", "xxaxbxbxc"),
         ] {
-            assert!(matches(pattern, text), "{pattern} {text}");
+            assert!(Glob::new(pattern).matches(text), "{pattern} {text}");
         }
         for (pattern, text) in [
             ("", "a"),
@@ -109,13 +122,13 @@ mod tests {
             ("gpt-[!5]", "gpt-5"),
             ("a*b", "ab1"),
         ] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
+            assert!(!Glob::new(pattern).matches(text), "{pattern} {text}");
         }
     }
 
     #[test]
     fn many_stars_cost_little() {
         let pattern = "*a".repeat(200) + "b";
-        assert!(!matches(&pattern, &"a".repeat(400)));
+        assert!(!Glob::new(&pattern).matches(&"a".repeat(400)));
     }
 }

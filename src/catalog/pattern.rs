@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::glob::Glob;
 use super::{Cost, DEMO, DEMO_SCRIPT, Listed, Model, Provider, Snapshot, ThinkingLevel, glob};
 use crate::settings::load::shown;
 use crate::settings::nearest::{distance, nearest};
@@ -157,47 +158,50 @@ impl Snapshot {
         let mut selected = Selected::default();
         let mut seen = HashSet::new();
         for pattern in patterns.iter().map(|pattern| pattern.trim()).filter(|pattern| !pattern.is_empty()) {
-            let found = if glob::is_glob(pattern) && pattern.len() <= MAX_PATTERN {
-                self.globbed(pattern)
-            } else {
-                self.resolve_leniently(pattern, &available, &mut selected.warnings)
-            };
-            if found.is_empty() && !selected.warnings.iter().any(|warning| warning.contains(&shown(pattern)))
-            {
-                selected.warnings.push(format!("no model fits {}", shown(pattern)));
-            }
-            for (model, level) in found {
-                if seen.insert((Arc::clone(&model.provider), Arc::clone(&model.id))) {
-                    selected.models.push((model, level));
+            let mut is_new = |provider: &str, id: &str| seen.insert((provider.to_owned(), id.to_owned()));
+            if glob::is_glob(pattern) && pattern.len() <= MAX_PATTERN {
+                let (found, level) = self.globbed(pattern);
+                if found.is_empty() {
+                    selected.warnings.push(format!("no model fits {}", shown(pattern)));
                 }
+                let new = found.into_iter().filter(|model| is_new(model.provider(), model.id()));
+                selected.models.extend(new.map(|model| (model.build(), level)));
+            } else if let Some(resolved) = self.resolve_leniently(pattern, &available, &mut selected.warnings)
+                && is_new(&resolved.model.provider, &resolved.model.id)
+            {
+                selected.models.push((resolved.model, resolved.thinking));
             }
         }
         selected
     }
 
-    fn globbed(&self, pattern: &str) -> Vec<(Arc<Model>, Option<ThinkingLevel>)> {
-        let name = |model: &Listed<'_>| format!("{}/{}", model.provider(), model.id());
+    /// What a glob describes, and the level that it asks for.
+    fn globbed(&self, pattern: &str) -> (Vec<Listed<'_>>, Option<ThinkingLevel>) {
         let forms = forms(pattern);
         // Ids may have brackets of their own.
         for form in &forms {
             let is_it = |model: &Listed<'_>| {
-                model.id().eq_ignore_ascii_case(form.text) || name(model).eq_ignore_ascii_case(form.text)
+                let id = form.text.strip_prefix(model.provider()).and_then(|rest| rest.strip_prefix('/'));
+                [Some(form.text), id].into_iter().flatten().any(|id| model.id().eq_ignore_ascii_case(id))
             };
             if let Some(model) = self.all_models().find(is_it) {
-                return vec![(model.build(), form.level)];
+                return (vec![model], form.level);
             }
         }
+        let mut name = String::new();
         for form in &forms {
+            let glob = Glob::new(form.text);
             let fits = |model: &Listed<'_>| {
-                glob::matches(form.text, &name(model))
-                    || (model.provider() != DEMO && glob::matches(form.text, model.id()))
+                name.clear();
+                name.extend([model.provider(), "/", model.id()]);
+                glob.matches(&name) || (model.provider() != DEMO && glob.matches(model.id()))
             };
-            let found: Vec<_> = self.models().filter(fits).map(|it| (it.build(), form.level)).collect();
+            let found: Vec<_> = self.models().filter(fits).collect();
             if !found.is_empty() {
-                return found;
+                return (found, form.level);
             }
         }
-        Vec::new()
+        (Vec::new(), None)
     }
 
     fn resolve_leniently(
@@ -205,13 +209,13 @@ impl Snapshot {
         pattern: &str,
         available: &impl Fn(&Provider) -> bool,
         warnings: &mut Vec<String>,
-    ) -> Vec<(Arc<Model>, Option<ThinkingLevel>)> {
+    ) -> Option<Resolved> {
         let mut text = pattern;
         loop {
             match self.resolve(text, None, available) {
-                Ok(resolved) => {
-                    warnings.extend(resolved.warnings);
-                    return vec![(resolved.model, resolved.thinking)];
+                Ok(mut resolved) => {
+                    warnings.append(&mut resolved.warnings);
+                    return Some(resolved);
                 }
                 Err(ResolveError::UnknownLevel { level }) => {
                     warnings.push(format!(
@@ -224,7 +228,7 @@ impl Snapshot {
                 }
                 Err(error) => {
                     warnings.push(error.to_string());
-                    return Vec::new();
+                    return None;
                 }
             }
         }

@@ -5,7 +5,8 @@ use aside_protocol as wire;
 use super::args::{ModelsArgs, ProvidersArgs, SessionsArgs};
 use super::table::{Column, Shade, Table};
 use super::terminal::{Kind, Page, Terminal, one_line};
-use crate::catalog::{ThinkingLevel, glob};
+use crate::catalog::ThinkingLevel;
+use crate::catalog::glob::{Glob, is_glob};
 use crate::doors::native::{self, convert};
 use crate::engine::store::load;
 use crate::engine::{Failure, World};
@@ -31,12 +32,12 @@ pub(super) fn models(
     let mut result = native::models(world, &params)?;
     let words: Vec<String> =
         args.pattern.iter().flat_map(|it| it.split_whitespace()).map(str::to_lowercase).collect();
+    let globs: Vec<Glob> = words.iter().map(|word| Glob::new(word)).collect();
     result.models.retain(|model| {
         let name = format!("{}/{}", model.provider, model.id);
         let all = format!("{name} {}", model.name).to_lowercase();
-        words.iter().all(|word| {
-            all.contains(word)
-                || (glob::is_glob(word) && (glob::matches(word, &name) || glob::matches(word, &model.id)))
+        words.iter().zip(&globs).all(|(word, glob)| {
+            all.contains(word) || (is_glob(word) && (glob.matches(&name) || glob.matches(&model.id)))
         })
     });
     if args.json {

@@ -8,6 +8,8 @@ use crate::system::os;
 const CELL: usize = 120;
 /// Characters that a cell keeps, however narrow the screen is.
 const LEAST: usize = 12;
+/// Characters of the last column that stand above other columns.
+const EXPLAINED: usize = 24;
 /// Between two columns.
 const GAP: &str = "  ";
 const CUT: char = '…';
@@ -116,18 +118,30 @@ impl Table {
     }
 }
 
-/// Leaves columns out, and then makes the widest ones narrower, until they fit as far as they can.
+/// Cuts what is said at length, leaves columns out, and then makes the widest ones narrower, until they fit as far
+/// as they can.
 fn fit(kept: &mut Vec<(usize, Column, usize)>, room: usize) {
     let taken = |kept: &[(usize, Column, usize)]| {
         let gaps = GAP.len() * kept.len().saturating_sub(1);
         kept.iter().map(|(_, _, width)| width).sum::<usize>() + gaps
     };
+    // The last column explains: its beginning is worth less than the others, its end less still.
+    let explained = kept.last().map_or(0, |(_, _, width)| *width);
+    if taken(kept) > room
+        && let Some((_, _, width)) = kept.last_mut()
+    {
+        *width = explained.min(EXPLAINED);
+    }
     while taken(kept) > room {
         let spare = kept.iter().map(|(_, column, _)| column.spare).max().unwrap_or(0);
         if spare == 0 {
             break;
         }
         kept.retain(|(_, column, _)| column.spare != spare);
+    }
+    let left = room.saturating_sub(taken(kept));
+    if let Some((_, _, width)) = kept.last_mut() {
+        *width = explained.min(*width + left);
     }
     while taken(kept) > room {
         let over = taken(kept) - room;
@@ -193,6 +207,18 @@ mod tests {
         );
         // Narrower than that nothing would be left to read.
         assert_eq!(table().lines(Some(3))[2], "a/much-long…  no key: set…");
+    }
+
+    #[test]
+    fn a_long_explanation_is_cut_before_a_column_goes() {
+        let mut table =
+            Table::new([Column::left("model", 0), Column::right("$ in", 1), Column::left("why", 0)]);
+        table.row(
+            Shade::Normal,
+            ["m".into(), "1.00".into(), "one two three four five six seven eight".into()],
+        );
+        assert_eq!(table.lines(Some(45))[1], "m      1.00  one two three four five six sev…");
+        assert_eq!(table.lines(Some(30))[1], "m      one two three four fiv…");
     }
 
     #[test]
