@@ -26,9 +26,6 @@ pub(super) trait WireTalk {
     fn overflow(&self) -> Reply;
     /// An event whose data is not JSON.
     fn damaged(&self) -> String;
-    /// Whether such an event is passed over. The other wire takes it for the end: a delta that is lost would be
-    /// a hole in a text.
-    fn passes_over_damaged(&self) -> bool;
 
     /// A whole answer in one chunk for each text.
     fn answer(&self, texts: &[&str]) -> Reply {
@@ -122,10 +119,6 @@ impl WireTalk for Completions {
     fn damaged(&self) -> String {
         "data: {\"choices\": nonsense\n\n".to_owned()
     }
-
-    fn passes_over_damaged(&self) -> bool {
-        true
-    }
 }
 
 struct Messages;
@@ -200,9 +193,5 @@ impl WireTalk for Messages {
 
     fn damaged(&self) -> String {
         "event: content_block_delta\ndata: {\"type\": nonsense\n\n".to_owned()
-    }
-
-    fn passes_over_damaged(&self) -> bool {
-        false
     }
 }
