@@ -202,7 +202,10 @@ fn build(key: &Key, system: &System) -> Result<(reqwest::Client, Vec<String>), F
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(verifier))
                 .with_no_client_auth();
-            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            config.alpn_protocols = match key.versions {
+                Versions::All => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+                Versions::Http1 => vec![b"http/1.1".to_vec()],
+            };
             let client = builder()?
                 .tls_backend_preconfigured(config)
                 .tls_info(key.detail == Detail::Certificate)
