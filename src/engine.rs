@@ -15,6 +15,7 @@ pub mod store;
 pub mod ticket;
 mod transcript;
 mod turn;
+mod world;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,17 +36,13 @@ pub use item::{
 };
 pub use session::Changes;
 pub use ticket::Ticket;
+pub use world::{Client, Found, World};
 
-use crate::accounts::{AUTH_FILE, Accounts, Source};
-use crate::catalog::{Catalog, MODELS_FILE, Model, Provider, ThinkingLevel};
-use crate::models::{self, Backends, Call, Content, Request};
-use crate::settings::{Diagnostic, Settings};
-use crate::system::System;
+use crate::catalog::{Model, ThinkingLevel};
+use crate::models::Content;
 use looking::{Ready, Waiting};
 use session::{Command, Session};
-use store::Store;
 use store::load::Access;
-use turn::budget::RetryBudget;
 
 /// Commands that may wait for one session.
 const MAILBOX: usize = 256;
@@ -53,206 +50,6 @@ const MAILBOX: usize = 256;
 const REMEMBERED_PROMPTS: usize = 1_024;
 /// Sessions in one page of a list at most.
 const MAX_PAGE: usize = 500;
-
-/// What all sessions share and none changes: replaced as a whole when the client says who it is.
-pub struct World {
-    pub system: System,
-    pub settings: Arc<Settings>,
-    pub catalog: Arc<Catalog>,
-    pub accounts: Arc<Accounts>,
-    pub store: Store,
-    pub backends: Arc<Backends>,
-    pub retries: Arc<RetryBudget>,
-    pub client: Client,
-    /// Problems of `settings.json`.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-/// What the client can be asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Client {
-    pub request_permission: bool,
-    pub prompt_user: bool,
-}
-
-/// A model that was looked up.
-pub struct Found {
-    pub model: Arc<Model>,
-    pub thinking: Option<ThinkingLevel>,
-    pub warnings: Vec<String>,
-}
-
-impl World {
-    /// The world around a process, before any client said more.
-    pub fn new(system: System, client: Client) -> Self {
-        let store = Store::start(&system);
-        let accounts = Accounts::new(system.clone());
-        Self::with(system, client, store, accounts, (Arc::default(), Arc::default()), None)
-    }
-
-    /// The same store in a changed world: what `initialize` brings.
-    #[must_use]
-    pub fn changed(
-        &self,
-        system: System,
-        client: Client,
-        settings: Option<&serde_json::value::RawValue>,
-    ) -> Self {
-        let kept = (Arc::clone(&self.backends), Arc::clone(&self.retries));
-        let accounts = self.accounts.in_system(system.clone());
-        Self::with(system, client, self.store.clone(), accounts, kept, settings)
-    }
-
-    fn with(
-        system: System,
-        client: Client,
-        store: Store,
-        accounts: Accounts,
-        (backends, retries): (Arc<Backends>, Arc<RetryBudget>),
-        settings: Option<&serde_json::value::RawValue>,
-    ) -> Self {
-        let (settings, diagnostics) = Settings::load(&system, settings);
-        Self {
-            catalog: Arc::new(Catalog::new(
-                system.clone(),
-                crate::models::is_known_wire,
-                Arc::clone(backends.discovery().servers()),
-            )),
-            accounts: Arc::new(accounts),
-            settings: Arc::new(settings),
-            store,
-            backends,
-            retries,
-            client,
-            diagnostics,
-            system,
-        }
-    }
-
-    /// Whether a prompt could be sent to `provider` now, as far as can be told without asking anybody.
-    pub fn is_available(&self, provider: &Provider) -> bool {
-        self.accounts.status(provider).configured
-    }
-
-    /// The model that a pattern means; the default where there is none.
-    pub fn find_model(&self, pattern: Option<&str>, provider: Option<&str>) -> Result<Found, Failure> {
-        self.look_up(pattern, provider).map_err(|failure| {
-            let pattern = pattern.or(self.settings.default_model.as_deref().filter(|_| provider.is_none()));
-            self.no_local_server(pattern, provider).unwrap_or(failure)
-        })
-    }
-
-    fn look_up(&self, pattern: Option<&str>, provider: Option<&str>) -> Result<Found, Failure> {
-        let pattern = match (pattern, provider) {
-            (Some(pattern), _) => Some(pattern.to_owned()),
-            (None, Some(id)) => {
-                let known = self.catalog.provider(id).ok_or_else(|| {
-                    Failure::not_found(
-                        format!("no provider {}", item::cut(id)),
-                        Some("aside models, or listProviders, names those that are known"),
-                    )
-                })?;
-                Some(known.default_model.as_deref().map(str::to_owned).ok_or_else(|| {
-                    Failure::invalid("/model", format!("{id} has no default model: name one"))
-                })?)
-            }
-            (None, None) => self.settings.default_model.clone(),
-        };
-        let Some(pattern) = pattern else {
-            let model = self.catalog.default_model(|provider| self.is_available(provider));
-            return Ok(Found { model, thinking: None, warnings: Vec::new() });
-        };
-        let resolved = self
-            .catalog
-            .resolve(&pattern, provider, |provider| self.is_available(provider))
-            .map_err(|error| {
-                let mut failure = Failure::not_found(error.to_string(), None);
-                failure.hint = Some(error.hint());
-                failure.path = Some("/model".to_owned());
-                failure
-            })?;
-        Ok(Found { model: resolved.model, thinking: resolved.thinking, warnings: resolved.warnings })
-    }
-
-    /// The default model's name, for lists.
-    pub fn default_model(&self) -> Option<String> {
-        let found = self.find_model(None, None).ok()?;
-        Some(format!("{}/{}", found.model.provider, found.model.id))
-    }
-
-    /// Puts a call together: finds its credential and resolves its headers.
-    async fn authorise(
-        &self,
-        model: Arc<Model>,
-        mut request: Request,
-        explicit: Option<SecretString>,
-    ) -> Result<Authorised, Failure> {
-        let provider = self
-            .catalog
-            .provider(&model.provider)
-            .ok_or_else(|| Failure::not_found(format!("no provider {}", model.provider), None))?;
-        let failed =
-            |error: crate::accounts::AccountError| Failure::auth(error.to_string(), Some(&error.hint));
-        let source = match &explicit {
-            Some(_) => "the key that was given with the request".to_owned(),
-            None => credential_name(&self.accounts.status(&provider).source),
-        };
-        let credential = self.accounts.resolve(&provider, explicit).await.map_err(failed)?;
-        let headers = self.accounts.resolve_headers(&provider, &model.headers).await.map_err(failed)?;
-        let named = |name: &&'static str| Some((*name, self.accounts.variable(&provider, name)?));
-        request.variables = models::variables(&model.wire).iter().filter_map(named).collect();
-        let base_url = self.accounts.expand(&provider, &model.base_url).map_err(failed)?;
-        let model = if *base_url == *model.base_url {
-            model
-        } else {
-            Arc::new(Model { base_url: base_url.into(), ..(*model).clone() })
-        };
-        let call = Call {
-            request: Arc::new(request),
-            model,
-            credential,
-            headers,
-            settings: Arc::clone(&self.settings),
-            system: self.accounts.system_for(&provider),
-        };
-        Ok(Authorised { call, credential: source })
-    }
-
-    /// After the provider has refused the key of a call (401): whether a second try would go out with another.
-    /// A key command is run once more for it; `explicit` is the key that came with the prompt, if one did.
-    pub async fn renew(
-        &self,
-        model: &Model,
-        explicit: Option<&SecretString>,
-        refused: &crate::accounts::Credential,
-        sent: &[(String, SecretString)],
-    ) -> bool {
-        match self.catalog.provider(&model.provider) {
-            Some(provider) if explicit.is_none() => {
-                self.accounts.renew(&provider, &model.headers, refused, sent).await
-            }
-            _ => false,
-        }
-    }
-}
-
-/// A call that can be made.
-struct Authorised {
-    call: Call,
-    /// What it is authorised with, for people: never the credential itself.
-    credential: String,
-}
-
-/// Where a credential came from, for people.
-fn credential_name(source: &Source) -> String {
-    match source {
-        Source::Missing | Source::NotNeeded => "no key".to_owned(),
-        Source::Stored => format!("the key of {AUTH_FILE}"),
-        Source::Environment(name) => format!("the key of the variable {name}"),
-        Source::ModelsJson => format!("the apiKey of {MODELS_FILE}"),
-        Source::ModelsJsonCommand => format!("what the apiKey command of {MODELS_FILE} printed"),
-    }
-}
 
 /// A prompt.
 #[derive(Clone, Debug, Default)]

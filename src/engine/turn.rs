@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::retry::{Tries, Wait};
+use super::Prompt;
 use super::event::{
     EventBody, Field, PermissionMode, PermissionOption, PermissionOptionKind, QuestionAnswer, QuestionBody,
 };
@@ -26,7 +27,7 @@ use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCal
 use super::session::{Asker, Session};
 use super::ticket::Ticket;
 use super::transcript::Transcript;
-use super::{Authorised, Prompt};
+use super::world::Authorised;
 use crate::accounts::Credential;
 use crate::models::{self, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage, fault, overflow};
 use crate::tools::{self, Audience, Effect, ToolContext, ToolKind, ToolOutcome};
