@@ -186,6 +186,82 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MA
     }
 }
 
+/// What stands in a list under a number of its own.
+pub(super) trait Numbered {
+    /// Its place, 0 where it says none.
+    fn index(&self) -> u64;
+}
+
+/// The element with index 0, without a list being made of them; none where the list is null.
+pub(super) struct First<T>(pub(super) Option<T>);
+
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Numbered> Deserialize<'de> for First<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FirstVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + Numbered> Visitor<'de> for FirstVisitor<T> {
+            type Value = First<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(First(None))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut first = None;
+                while let Some(element) = seq.next_element::<Option<T>>()? {
+                    if first.is_none() && element.as_ref().is_some_and(|element| element.index() == 0) {
+                        first = element;
+                    }
+                }
+                Ok(First(first))
+            }
+        }
+        deserializer.deserialize_any(FirstVisitor(PhantomData))
+    }
+}
+
+/// Pieces of what may be `MAX` in all, and one more, by which a list that is too long is known: a list of nothing
+/// cannot fill the memory. Nulls say nothing.
+pub(super) struct Pieces<T, const MAX: usize>(pub(super) Vec<T>);
+
+impl<T, const MAX: usize> Default for Pieces<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Pieces<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PiecesVisitor<T, const MAX: usize>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for PiecesVisitor<T, MAX> {
+            type Value = Pieces<T, MAX>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Pieces::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut pieces = Vec::new();
+                while let Some(piece) = seq.next_element::<Option<T>>()? {
+                    pieces.extend(piece);
+                    if pieces.len() > MAX {
+                        while seq.next_element::<IgnoredAny>()?.is_some() {}
+                    }
+                }
+                Ok(Pieces(pieces))
+            }
+        }
+        deserializer.deserialize_any(PiecesVisitor(PhantomData))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::models::Usage;
-use crate::models::wires::lax::{Number, Text};
+use crate::models::wires::lax::{First, Number, Numbered, Text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,7 +19,7 @@ pub(super) struct Chunk<'a> {
     #[serde(default, borrow)]
     pub(super) model_version: Text<'a>,
     #[serde(default, borrow)]
-    pub(super) candidates: First<'a>,
+    pub(super) candidates: First<Candidate<'a>>,
     #[serde(default, borrow)]
     usage_metadata: Option<&'a RawValue>,
     #[serde(default, borrow)]
@@ -175,33 +175,9 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// The candidate with index 0, without a list being made of them.
-#[derive(Default)]
-pub(super) struct First<'a>(pub(super) Option<Candidate<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FirstVisitor<'a>(PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for FirstVisitor<'a> {
-            type Value = First<'a>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of candidates")
-            }
-            fn visit_unit<E>(self) -> Result<First<'a>, E> {
-                Ok(First(None))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<First<'a>, A::Error> {
-                let mut first = None;
-                while let Some(candidate) = seq.next_element::<Option<Candidate<'a>>>()? {
-                    let is_first = |candidate: &Candidate<'_>| candidate.index.0.unwrap_or(0) == 0;
-                    if first.is_none() && candidate.as_ref().is_some_and(is_first) {
-                        first = candidate;
-                    }
-                }
-                Ok(First(first))
-            }
-        }
-        deserializer.deserialize_any(FirstVisitor(PhantomData))
+impl Numbered for Candidate<'_> {
+    fn index(&self) -> u64 {
+        self.index.0.unwrap_or(0)
     }
 }
 

@@ -4,14 +4,11 @@
 //! not cost the event.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::models::wires::lax::{Float, Number, Text};
+use crate::models::wires::lax::{First, Float, Number, Numbered, Pieces, Text};
 use crate::models::{Usage, json};
 
 #[derive(Deserialize)]
@@ -24,7 +21,7 @@ pub(super) struct Chunk<'a> {
     #[serde(default, borrow)]
     pub(super) object: Text<'a>,
     #[serde(default, borrow)]
-    pub(super) choices: First<'a>,
+    pub(super) choices: First<Choice<'a>>,
     // Rare and large: read when they are there, so that ordinary chunks stay small to move.
     #[serde(default, borrow)]
     usage: Option<&'a RawValue>,
@@ -82,7 +79,7 @@ pub(super) struct Delta<'a> {
     #[serde(default, borrow)]
     pub(super) reasoning_details: Option<&'a RawValue>,
     #[serde(default, borrow)]
-    pub(super) tool_calls: Calls<'a>,
+    pub(super) tool_calls: Pieces<ToolCall<'a>, { super::MAX_TOOL_CALLS }>,
 }
 
 /// What is known of one structured piece of thinking; there may be more to it.
@@ -141,62 +138,9 @@ impl<'a> Function<'a> {
     }
 }
 
-/// Pieces of tool calls: as many as an answer may have calls, so that a list of nothing cannot fill the memory.
-#[derive(Default)]
-pub(super) struct Calls<'a>(pub(super) Vec<ToolCall<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Calls<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CallsVisitor<'a>(PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for CallsVisitor<'a> {
-            type Value = Calls<'a>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of tool calls")
-            }
-            fn visit_unit<E: Error>(self) -> Result<Calls<'a>, E> {
-                Ok(Calls::default())
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Calls<'a>, A::Error> {
-                let mut calls = Vec::new();
-                while let Some(call) = seq.next_element::<Option<ToolCall<'a>>>()? {
-                    calls.extend(call);
-                    if calls.len() > super::MAX_TOOL_CALLS {
-                        while seq.next_element::<IgnoredAny>()?.is_some() {}
-                    }
-                }
-                Ok(Calls(calls))
-            }
-        }
-        deserializer.deserialize_any(CallsVisitor(PhantomData))
-    }
-}
-
-/// The choice with index 0, without a list being made of them.
-#[derive(Default)]
-pub(super) struct First<'a>(pub(super) Option<Choice<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FirstVisitor<'a>(PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for FirstVisitor<'a> {
-            type Value = First<'a>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of choices")
-            }
-            fn visit_unit<E: Error>(self) -> Result<First<'a>, E> {
-                Ok(First(None))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<First<'a>, A::Error> {
-                let mut first = None;
-                while let Some(choice) = seq.next_element::<Option<Choice<'a>>>()? {
-                    if first.is_none() && choice.as_ref().is_some_and(|choice| choice.index.0.unwrap_or(0) == 0) {
-                        first = choice;
-                    }
-                }
-                Ok(First(first))
-            }
-        }
-        deserializer.deserialize_any(FirstVisitor(PhantomData))
+impl Numbered for Choice<'_> {
+    fn index(&self) -> u64 {
+        self.index.0.unwrap_or(0)
     }
 }
 
