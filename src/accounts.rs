@@ -10,6 +10,7 @@ mod aws;
 mod change;
 mod command;
 mod fields;
+pub mod oauth;
 mod resolve;
 mod standing;
 mod value;
@@ -24,7 +25,8 @@ pub use change::Changes;
 pub use fields::{Asked, Field};
 pub use standing::Standing;
 
-use crate::settings::Diagnostic;
+use crate::net::Net;
+use crate::settings::{Diagnostic, Settings};
 use crate::system::System;
 use auth_file::AuthFile;
 use command::Commands;
@@ -61,6 +63,9 @@ pub struct Accounts {
     file: Arc<Mutex<Option<Arc<AuthFile>>>>,
     commands: Commands,
     changes: Arc<Changes>,
+    /// Proxies, certificates and timeouts of the exchanges that signing in and refreshing need.
+    settings: Arc<Settings>,
+    net: Net,
 }
 
 /// Whether a provider can be called, as far as can be told without running or asking anything.
@@ -141,14 +146,30 @@ pub struct AccountError {
 
 impl Accounts {
     /// Reads nothing yet.
-    pub fn new(system: System) -> Self {
-        Self { system, file: Arc::default(), commands: Commands::default(), changes: Arc::default() }
+    pub fn new(system: System, settings: Arc<Settings>, net: Net) -> Self {
+        Self {
+            system,
+            file: Arc::default(),
+            commands: Commands::default(),
+            changes: Arc::default(),
+            settings,
+            net,
+        }
     }
 
     /// The same in a changed environment, in which commands may print something else.
     #[must_use]
-    pub fn in_system(&self, system: System) -> Self {
-        Self { system, commands: Commands::default(), ..self.clone() }
+    pub fn in_system(&self, system: System, settings: Arc<Settings>) -> Self {
+        Self { system, settings, commands: Commands::default(), ..self.clone() }
+    }
+
+    /// The way to providers that signing in and refreshing take.
+    pub fn exchange(&self) -> oauth::Exchange {
+        oauth::Exchange {
+            system: self.system.clone(),
+            settings: Arc::clone(&self.settings),
+            net: self.net.clone(),
+        }
     }
 
     /// What is wrong with `auth.json`, and what is not wise.

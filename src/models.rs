@@ -16,7 +16,7 @@ pub mod message;
 pub mod overflow;
 pub mod reach;
 pub mod thinking;
-mod transport;
+
 pub mod wires;
 
 use std::pin::Pin;
@@ -29,6 +29,7 @@ pub use message::{Assistant, Block, CacheRetention, Content, Message, Origin, Re
 
 use crate::accounts::Credential;
 use crate::catalog::Model;
+use crate::net::Net;
 use crate::settings::Settings;
 use crate::system::System;
 
@@ -65,22 +66,27 @@ pub trait Backend: Send + Sync {
     fn call(&self, call: Call) -> DeltaStream;
 }
 
-/// Every way to reach models; the HTTP client lives here, so a process has one of these.
+/// Every way to reach models.
 pub struct Backends {
     http: http::HttpBackend,
     demo: demo::DemoBackend,
     discovery: Arc<discovery::Discovery>,
+    net: Net,
 }
 
 impl Default for Backends {
     fn default() -> Self {
-        let http = http::HttpBackend::default();
-        let discovery = Arc::new(discovery::Discovery::new(http.transport()));
-        Self { http, demo: demo::DemoBackend, discovery }
+        Self::new(Net::default())
     }
 }
 
 impl Backends {
+    /// Over `net`, whose connections they share with whoever else speaks HTTP: a process has one.
+    pub fn new(net: Net) -> Self {
+        let discovery = Arc::new(discovery::Discovery::new(net.transport()));
+        Self { http: http::HttpBackend::new(net.transport()), demo: demo::DemoBackend, discovery, net }
+    }
+
     /// The backend that speaks the wire API `wire`; a wire that does not exist is HTTP's to refuse.
     pub fn of(&self, wire: &str) -> &dyn Backend {
         if wire == demo::WIRE { &self.demo } else { &self.http }
@@ -99,7 +105,7 @@ impl Backends {
         system: &System,
         limit: Duration,
     ) -> reach::Reach {
-        reach::reach(self.http.transport(), url, settings, system, limit).await
+        reach::reach(self.net.transport(), url, settings, system, limit).await
     }
 
     /// Begins a call with the backend of its model.

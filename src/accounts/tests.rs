@@ -23,7 +23,11 @@ impl World {
         system.dirs = Dirs::below(home.path());
         system.env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect::<Env>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let world = Self { home, accounts: Accounts::new(system), runtime };
+        let world = Self {
+            home,
+            accounts: Accounts::new(system, Arc::default(), crate::net::Net::default()),
+            runtime,
+        };
         if !auth.is_empty() {
             world.write(auth);
         }

@@ -11,6 +11,7 @@ use super::turn::budget::RetryBudget;
 use crate::accounts::{AUTH_FILE, Accounts, Source};
 use crate::catalog::{Catalog, MODELS_FILE, Model, Provider, ThinkingLevel};
 use crate::models::{self, Backends, Call, Request};
+use crate::net::Net;
 use crate::settings::{Diagnostic, Settings};
 use crate::system::System;
 
@@ -46,8 +47,12 @@ impl World {
     /// The world around a process, before any client said more.
     pub fn new(system: System, client: Client) -> Self {
         let store = Store::start(&system);
-        let accounts = Accounts::new(system.clone());
-        Self::with(system, client, store, accounts, (Arc::default(), Arc::default()), None)
+        let (settings, diagnostics) = Settings::load(&system, None);
+        let settings = Arc::new(settings);
+        let net = Net::default();
+        let accounts = Accounts::new(system.clone(), Arc::clone(&settings), net.clone());
+        let kept = (Arc::new(Backends::new(net)), Arc::default());
+        Self::with(system, client, store, accounts, kept, (settings, diagnostics))
     }
 
     /// The same store in a changed world: what `initialize` brings.
@@ -58,9 +63,11 @@ impl World {
         client: Client,
         settings: Option<&serde_json::value::RawValue>,
     ) -> Self {
+        let (settings, diagnostics) = Settings::load(&system, settings);
+        let settings = Arc::new(settings);
         let kept = (Arc::clone(&self.backends), Arc::clone(&self.retries));
-        let accounts = self.accounts.in_system(system.clone());
-        Self::with(system, client, self.store.clone(), accounts, kept, settings)
+        let accounts = self.accounts.in_system(system.clone(), Arc::clone(&settings));
+        Self::with(system, client, self.store.clone(), accounts, kept, (settings, diagnostics))
     }
 
     fn with(
@@ -69,9 +76,8 @@ impl World {
         store: Store,
         accounts: Accounts,
         (backends, retries): (Arc<Backends>, Arc<RetryBudget>),
-        settings: Option<&serde_json::value::RawValue>,
+        (settings, diagnostics): (Arc<Settings>, Vec<Diagnostic>),
     ) -> Self {
-        let (settings, diagnostics) = Settings::load(&system, settings);
         Self {
             catalog: Arc::new(Catalog::new(
                 system.clone(),
@@ -79,7 +85,7 @@ impl World {
                 Arc::clone(backends.discovery().servers()),
             )),
             accounts: Arc::new(accounts),
-            settings: Arc::new(settings),
+            settings,
             store,
             backends,
             retries,

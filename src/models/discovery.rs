@@ -18,8 +18,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use url::Url;
 
-use super::transport::{Detail, Transport};
 use crate::catalog::{LocalKind, LocalModel, LocalServer, LocalServers};
+use crate::net::transport::{Detail, Transport};
 use crate::settings::Settings;
 use crate::settings::load::server_url;
 use crate::system::System;

@@ -6,9 +6,7 @@
 
 mod open;
 mod redact;
-mod retry_after;
 
-pub(in crate::models) use retry_after::http_date_ms;
 mod reuse;
 mod sign;
 
@@ -21,10 +19,10 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use self::open::{Opened, Opening};
-use super::fault::clean::clean;
-use super::transport::{Transport, faults};
 use super::wires::Frame;
 use super::{Backend, Call, Delta, DeltaStream, Fault, Stream};
+use crate::models::fault::clean;
+use crate::net::transport::{Transport, faults};
 use crate::settings::Timeouts;
 
 /// Bytes that may come, decompressed, without one event among them.
@@ -40,16 +38,15 @@ const TRAILER: Duration = Duration::from_secs(5);
 const CLOSING: Duration = Duration::from_millis(100);
 
 /// Models reached over HTTP.
-#[derive(Default)]
 pub struct HttpBackend {
     transport: Arc<Transport>,
     answered: Arc<reuse::Answered>,
 }
 
 impl HttpBackend {
-    /// The clients, which whoever else speaks HTTP shares.
-    pub(super) fn transport(&self) -> Arc<Transport> {
-        Arc::clone(&self.transport)
+    /// Over these clients.
+    pub(super) fn new(transport: Arc<Transport>) -> Self {
+        Self { transport, answered: Arc::default() }
     }
 }
 

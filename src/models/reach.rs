@@ -11,9 +11,9 @@ use reqwest::tls::TlsInfo;
 use tokio::time::Instant;
 use url::Url;
 
-use super::transport::faults::{self, Circumstances};
-use super::transport::{Detail, Transport, certificate, proxies, skew_ms, trust};
 use super::{Category, Fault};
+use crate::net::transport::faults::{self, Circumstances};
+use crate::net::transport::{Detail, Transport, certificate, proxies, skew_ms, trust};
 use crate::settings::Settings;
 use crate::system::System;
 

@@ -13,17 +13,17 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::redact::Redactor;
-use super::retry_after;
 use super::reuse::Answered;
 use super::sign::{Scope, Unsigned, sign};
 use crate::accounts::Credential;
-use crate::models::fault::Again;
-use crate::models::fault::clean::clean;
+use crate::models::fault::clean;
 use crate::models::frames::Frames;
-use crate::models::transport::faults::{self, Circumstances};
-use crate::models::transport::{Detail, Transport, Versions};
 use crate::models::wires::{self, Access, Auth, Decoder, Framing, HttpRequest, Refusal, Wire};
 use crate::models::{Call, Fault, fault, overflow};
+use crate::net::fault::Again;
+use crate::net::retry_after;
+use crate::net::transport::faults::{self, Circumstances};
+use crate::net::transport::{Detail, Transport, Versions};
 
 /// Bytes of an error answer that are read.
 const ERROR_LIMIT: usize = 64 << 10;

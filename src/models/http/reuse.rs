@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::models::transport::faults::authority;
+use crate::net::transport::faults::authority;
 
 /// How long the client keeps a connection that is not used.
 const KEPT_FOR: Duration = Duration::from_secs(90);

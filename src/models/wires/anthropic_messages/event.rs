@@ -12,7 +12,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::stream::MAX_BLOCKS;
-use crate::models::fault::clean::clean;
+use crate::models::fault::clean;
 use crate::models::wires::lax::{Float, Number, Text};
 use crate::models::{Usage, json};
 

@@ -10,7 +10,7 @@ use super::event::{self, Block, Counts, Event, Message, Piece};
 use super::identity;
 use super::prices::Prices;
 use crate::models::fault::Again;
-use crate::models::fault::clean::clean;
+use crate::models::fault::clean;
 use crate::models::handoff::fnv;
 use crate::models::wires::error_body::ErrorBody;
 use crate::models::wires::{Decoder, Frame};

@@ -13,7 +13,7 @@ use super::arguments::Arguments;
 use super::chunk::{Candidate, Chunk, FunctionCall, Part};
 use super::signature::Parts;
 use super::{MAX_TOOL_CALLS, error};
-use crate::models::fault::clean::clean;
+use crate::models::fault::clean;
 use crate::models::handoff::fnv;
 use crate::models::{Delta, Fault, StopReason, Usage, fault, json};
 

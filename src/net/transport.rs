@@ -19,8 +19,8 @@ use url::Url;
 
 use self::proxies::Proxy;
 use self::verifier::Verifier;
-use super::Fault;
-use super::http::http_date_ms;
+use super::fault::Fault;
+use super::retry_after::http_date_ms;
 use crate::settings::Settings;
 use crate::system::System;
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use super::faults;
-use crate::models::Fault;
+use crate::net::fault::Fault;
 use crate::settings::Settings;
 use crate::system::Env;
 

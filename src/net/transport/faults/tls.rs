@@ -3,11 +3,11 @@
 use rustls::{AlertDescription, CertificateError, Error};
 
 use super::hinted;
-use crate::models::fault::Again;
-use crate::models::fault::clean::clean;
-use crate::models::transport::certificate::date;
-use crate::models::transport::verifier::Refused;
-use crate::models::{Category, Fault};
+use crate::net::clean::clean;
+use crate::net::fault::Again;
+use crate::net::fault::{Category, Fault};
+use crate::net::transport::certificate::date;
+use crate::net::transport::verifier::Refused;
 
 /// A clock that is off by less is no cause of anything, in milliseconds.
 const TOLERATED_SKEW_MS: i64 = 5 * 60_000;
@@ -166,7 +166,7 @@ mod tests {
     use rustls::pki_types::{ServerName, UnixTime};
 
     use super::*;
-    use crate::models::transport::certificate::Certificate;
+    use crate::net::transport::certificate::Certificate;
 
     fn told(cause: CertificateError, change: impl FnOnce(&mut Refused)) -> (String, String) {
         let certificate = Certificate {

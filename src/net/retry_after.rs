@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 const LONGEST_MS: u64 = 24 * 3_600_000;
 
 /// Milliseconds, from `retry-after-ms` or `retry-after` (seconds or an HTTP date).
-pub(super) fn from_headers(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
+pub(crate) fn from_headers(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let exact = text("retry-after-ms").and_then(|text| millis(text, 1.0));
     let wait = exact.or_else(|| {
@@ -31,7 +31,7 @@ fn millis(text: &str, unit_ms: f64) -> Option<u64> {
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that servers may send, as milliseconds since the epoch.
-pub(in crate::models) fn http_date_ms(text: &str) -> Option<u64> {
+pub(super) fn http_date_ms(text: &str) -> Option<u64> {
     let mut parts = text.split_once(", ")?.1.split(' ');
     let day: u64 = parts.next()?.parse().ok()?;
     let month = parts.next()?;

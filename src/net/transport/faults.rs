@@ -8,9 +8,9 @@ use std::error::Error as StdError;
 use url::Url;
 
 use super::proxies::{self, Proxy};
-use crate::models::fault::Again;
-use crate::models::fault::clean::clean;
-use crate::models::{Category, Fault};
+use crate::net::clean::clean;
+use crate::net::fault::Again;
+use crate::net::fault::{Category, Fault};
 
 /// With the hint of its category.
 fn fault(category: Category, message: String) -> Fault {

@@ -2,7 +2,7 @@
 //!
 //! It must never decide whom to trust: names are whatever the peer likes to write. Next: `verifier.rs`.
 
-use crate::models::fault::clean::clean;
+use crate::net::clean::clean;
 
 /// Characters of a name in a message.
 const MAX_NAME: usize = 100;

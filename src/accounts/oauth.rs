@@ -1,0 +1,148 @@
+//! Subscriptions: what a sign-in by OAuth gives, and the seam behind which each provider's flow stands.
+//!
+//! A flow asks the person through [`Person`] and the provider through [`Exchange`]; it never reads or writes
+//! `auth.json`, never opens a browser itself and never shows a token.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::net::{Answer, Ask, Fault, Net};
+use crate::settings::Settings;
+use crate::system::System;
+
+/// Every flow, in the order in which a person is offered them.
+pub static FLOWS: &[&dyn Flow] = &[];
+
+/// The flow of a provider, where it has one.
+pub fn flow(provider: &str) -> Option<&'static dyn Flow> {
+    FLOWS.iter().copied().find(|flow| flow.provider() == provider)
+}
+
+/// What is stored of a sign-in: an entry of `auth.json` with `"type": "oauth"`. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Sent with calls.
+    pub access: SecretString,
+    /// Gets the next `access`; often good for one use only.
+    pub refresh: SecretString,
+    /// When `access` ends, in milliseconds since the Unix epoch, with the provider's safety margin taken off.
+    pub expires_ms: u64,
+    /// What else the provider's entry holds, such as `accountId`, by its name in the file. No secrets.
+    pub more: Map<String, Value>,
+}
+
+/// A way to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A page in the browser, which comes back to this machine or is pasted.
+    Browser,
+    /// A code typed on any device.
+    DeviceCode,
+}
+
+/// One provider's sign-in.
+pub trait Flow: Send + Sync {
+    /// Its id in the catalog and in `auth.json`.
+    fn provider(&self) -> &'static str;
+
+    /// How a person may sign in, the usual way first.
+    fn ways(&self) -> &'static [Way];
+
+    /// What the person is to know before and after signing in, such as who is billed how.
+    fn note(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Signs in. Dropping the future ends the flow and closes whatever port it listens on.
+    fn login<'a>(
+        &'a self,
+        way: Way,
+        exchange: &'a Exchange,
+        person: &'a dyn Person,
+    ) -> BoxFuture<'a, Result<Grant, OAuthError>>;
+
+    /// The next grant. What the answer leaves out is kept from `grant`.
+    fn refresh<'a>(
+        &'a self,
+        grant: &'a Grant,
+        exchange: &'a Exchange,
+    ) -> BoxFuture<'a, Result<Grant, OAuthError>>;
+
+    /// Where calls go with `grant`, where that depends on it; already checked to be a host of the provider's.
+    fn base_url(&self, grant: &Grant) -> Option<String> {
+        let _ = grant;
+        None
+    }
+}
+
+/// The way to the provider.
+#[derive(Clone)]
+pub struct Exchange {
+    pub system: System,
+    pub settings: Arc<Settings>,
+    pub net: Net,
+}
+
+impl Exchange {
+    /// Makes one request.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, Fault> {
+        self.net.ask(ask, &self.settings, &self.system).await
+    }
+}
+
+/// The person who signs in, as far as a flow meets them. Every question may be left unanswered for ever; whatever
+/// waits with it goes on waiting.
+pub trait Person: Send + Sync {
+    /// A page to be opened. The client opens it where it can, else this machine's browser, else it is shown.
+    fn open_url<'a>(&'a self, url: &'a str, message: &'a str) -> BoxFuture<'a, ()>;
+
+    /// A code to be typed at `url`. `expires_at_ms` is since the Unix epoch.
+    fn show_code<'a>(&'a self, url: &'a str, code: &'a str, expires_at_ms: u64) -> BoxFuture<'a, ()>;
+
+    /// What happens now, in a line.
+    fn progress(&self, message: &str);
+
+    /// A line of text, such as a pasted redirect URL; `None` where nobody can be asked or the form was closed.
+    fn ask<'a>(&'a self, label: &'a str, secret: bool) -> BoxFuture<'a, Option<SecretString>>;
+
+    /// One of `choices` (id, label).
+    fn choose<'a>(&'a self, label: &'a str, choices: &'a [(String, String)])
+    -> BoxFuture<'a, Option<String>>;
+}
+
+/// What went wrong, to branch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OAuthErrorKind {
+    /// The person said no at the provider.
+    Denied,
+    /// The code or the page was used too late.
+    Expired,
+    /// What came back was not of this login.
+    State,
+    /// The account has no plan that includes this.
+    NoPlan,
+    /// The organisation or workspace does not allow it.
+    Forbidden,
+    /// The refresh token is spent or revoked: the person must sign in again.
+    SignInAgain,
+    /// The provider could not be reached, or failed.
+    Unreachable,
+    /// The provider's answer was not understood.
+    Protocol,
+    /// The person gave up.
+    Cancelled,
+}
+
+/// Why there is no grant. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct OAuthError {
+    pub kind: OAuthErrorKind,
+    /// What happened, to what: lower case, no period.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
