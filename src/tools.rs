@@ -1,12 +1,21 @@
 //! What a model may call: one file and one registry entry a tool. It must not know models or doors.
+//!
+//! A call is decided on before it runs: [`Tool::intent`] says what it would touch, whoever runs it asks the person
+//! where that is needed, and [`Tool::run`] gets no further than what was allowed.
 
+pub mod change;
+pub mod context;
 pub mod demo;
+pub mod intent;
+pub mod workspace;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use tokio::sync::{mpsc, oneshot};
+pub use change::{ChangeKind, FileChange, Hunk, HunkDecision};
+pub use context::{Ask, CallId, ChangeEnd, ChangeId, FieldKind, Form, FormField, Report, Scope, ToolContext};
+pub use intent::{Effect, Intent, Place};
+pub use workspace::Workspace;
 
 /// Every tool.
 pub static TOOLS: &[&dyn Tool] = &[&demo::Demo];
@@ -27,12 +36,19 @@ pub trait Tool: Send + Sync {
     /// For an icon.
     fn kind(&self) -> ToolKind;
     /// Which models are told of it.
-    fn audience(&self) -> Audience;
-    /// The call in a few words, made from its arguments.
+    fn audience(&self) -> Audience {
+        Audience::Everyone
+    }
+    /// Whether calls may run side by side with other such calls: those that change nothing may.
+    fn is_parallel(&self) -> bool {
+        false
+    }
+    /// The call in a few words, made from its arguments, which may be anything.
     fn title(&self, arguments: &serde_json::Value) -> String;
-    /// Whether the person must be asked before it runs.
-    fn effect(&self, arguments: &serde_json::Value) -> Effect;
-    /// Runs it. Dropping the future ends it.
+    /// What the call would touch. Runs on a thread that may wait, and changes nothing. The error is for the model,
+    /// which can mend its arguments by it.
+    fn intent(&self, arguments: &serde_json::Value, scope: &Scope) -> Result<Intent, ToolOutcome>;
+    /// Runs it. Dropping the future ends it and whatever it began, but for what is to go on in the background.
     fn run(&self, arguments: serde_json::Value, context: ToolContext) -> ToolFuture;
 }
 
@@ -42,17 +58,10 @@ pub type ToolFuture = Pin<Box<dyn Future<Output = ToolOutcome> + Send>>;
 /// Which models are told of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
+    /// All that can call tools.
+    Everyone,
     /// Only the built-in `demo` model.
     DemoModel,
-}
-
-/// What a call does to the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing: it needs no permission.
-    None,
-    /// Something: the person is asked, as the permission mode says.
-    Some,
 }
 
 /// What a tool does, for an icon.
@@ -69,63 +78,35 @@ pub enum ToolKind {
     Other,
 }
 
-/// What a tool is given beside its arguments.
-#[derive(Clone, Debug)]
-pub struct ToolContext {
-    asks: mpsc::Sender<Ask>,
-}
-
-impl ToolContext {
-    /// A context whose questions arrive at `asks`.
-    pub fn new(asks: mpsc::Sender<Ask>) -> Self {
-        Self { asks }
-    }
-
-    /// Puts a form to the person. `None` where nobody answered.
-    pub async fn ask(&self, form: Form) -> Option<BTreeMap<String, String>> {
-        let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask { form, reply }).await.ok()?;
-        answer.await.ok()?
-    }
-}
-
-/// A form on its way to the person.
-#[derive(Debug)]
-pub struct Ask {
-    pub form: Form,
-    pub reply: oneshot::Sender<Option<BTreeMap<String, String>>>,
-}
-
-/// A form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form {
-    pub message: String,
-    pub fields: Vec<FormField>,
-}
-
-/// One question of a form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FormField {
-    pub name: String,
-    pub label: String,
-    pub kind: FieldKind,
-    pub choices: Vec<String>,
-    pub required: bool,
-}
-
-/// What a field takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldKind {
-    Text,
-    Secret,
-    Choice,
-    Boolean,
-}
-
 /// What became of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToolOutcome {
-    /// For the model and the person.
+    /// For the model, and for the person where `shown` says nothing else.
     pub text: String,
+    /// What the person sees behind the output that was shown while the call ran.
+    pub shown: Option<String>,
     pub is_error: bool,
+    /// Pictures for a model that can see.
+    pub images: Vec<Image>,
+}
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Such as `image/png`.
+    pub mime_type: String,
+    /// In base64.
+    pub data: String,
+}
+
+impl ToolOutcome {
+    /// It worked.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// It did not; the text says what happened and what the model can do about it.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_error: true, ..Self::default() }
+    }
 }

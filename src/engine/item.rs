@@ -129,6 +129,10 @@ pub struct ToolCallItem {
     /// Raw JSON text, growing while the call streams.
     pub arguments: String,
     pub signature: Option<String>,
+    /// What the model is told, where that is not what the person sees.
+    pub result: Option<String>,
+    /// Pictures of the result, for a model that can see.
+    pub images: Vec<crate::tools::Image>,
 }
 
 /// How serious a notice is.

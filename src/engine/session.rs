@@ -32,7 +32,7 @@ use super::turn::Turn;
 use super::{NewSession, Prompt, World};
 use crate::catalog::ThinkingLevel;
 use crate::models::Usage;
-use crate::tools::Ask;
+use crate::tools::{Ask, Report, Workspace};
 
 /// Finished prompts whose answers can be given again.
 const REMEMBERED_PROMPTS: usize = 64;
@@ -96,8 +96,9 @@ pub(super) struct Session {
     pub(super) out: Outbox,
     pub(super) log: Log,
     mailbox: mpsc::Receiver<Command>,
-    pub(super) ask_sender: mpsc::Sender<Ask>,
-    asks: mpsc::Receiver<Ask>,
+    pub(super) report_sender: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+    pub(super) workspace: Arc<Workspace>,
     pub(super) questions: BTreeMap<QuestionId, (Arc<Question>, Asker)>,
     next_question: u32,
     pub(super) turn: Option<Turn>,
@@ -134,14 +135,16 @@ impl Session {
         outputs: mpsc::Sender<super::Output>,
     ) -> Self {
         let now = world.system.clock.now_ms();
-        let (ask_sender, asks) = mpsc::channel(16);
+        let (report_sender, reports) = mpsc::channel(16);
+        let workspace = Arc::new(Workspace { roots: vec![(&new.cwd).into()] });
         Self {
             out: Outbox::new(id.clone(), 1, outputs),
             log: Log::new(world.store.clone()),
             transcript: Transcript::default(),
             mailbox,
-            ask_sender,
-            asks,
+            report_sender,
+            reports,
+            workspace,
             questions: BTreeMap::new(),
             next_question: 0,
             turn: None,
@@ -257,7 +260,7 @@ impl Session {
                 turn.rest(!reading);
             }
             let cancel = self.turn.as_ref().map(|turn| turn.cancel.clone());
-            // Only tools ask; while a model streams there is nothing to look for.
+            // Only tools report; while a model streams there is nothing to look for.
             let working = self.turn.as_ref().is_some_and(Turn::is_working);
             tokio::select! {
                 biased;
@@ -269,7 +272,7 @@ impl Session {
                 },
                 ready = self.waiting.ready() => self.go_on_with(ready),
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
-                Some(ask) = self.asks.recv(), if working => self.ask_form(ask),
+                Some(report) = self.reports.recv(), if working => self.report(report),
                 step = Turn::step(self.turn.as_mut(), reading) => self.turn_step(step),
                 _ = tick.tick(), if cancel.is_some() => self.tick(),
             }
@@ -645,7 +648,7 @@ impl Session {
         self.out.send(OutputBody::Question(question));
     }
 
-    fn ask_form(&mut self, ask: Ask) {
+    pub(super) fn ask_form(&mut self, ask: Ask) {
         if ask.reply.is_closed() || !self.world.client.prompt_user {
             // The tool is gone, or nobody can answer, which the tool is told by the lost reply.
             return;

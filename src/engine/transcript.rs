@@ -122,13 +122,18 @@ impl Transcript {
                     if serde_json::from_str::<serde::de::IgnoredAny>(&call.arguments).is_err() {
                         open.message.complete = false;
                     }
+                    let text = Content::Text(match status {
+                        ItemStatus::Cancelled => "Cancelled by the person.".into(),
+                        _ => call.result.as_deref().unwrap_or(&item.text).into(),
+                    });
+                    let pictures = call.images.iter().map(|image| Content::Image {
+                        mime_type: image.mime_type.as_str().into(),
+                        data: image.data.as_str().into(),
+                    });
                     open.results.push(Message::ToolResult {
                         call_id: call.call_id.clone(),
                         name: call.name.clone(),
-                        content: vec![Content::Text(match status {
-                            ItemStatus::Cancelled => "Cancelled by the person.".into(),
-                            _ => item.text.as_str().into(),
-                        })],
+                        content: std::iter::once(text).chain(pictures).collect(),
                         is_error: status != ItemStatus::Completed,
                     });
                 }

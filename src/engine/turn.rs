@@ -6,6 +6,7 @@
 
 pub(super) mod budget;
 mod retry;
+mod work;
 
 use std::io;
 use std::sync::Arc;
@@ -14,31 +15,25 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::retry::{Tries, Wait};
+use self::work::{Done, Work, offered};
 use super::Prompt;
-use super::event::{
-    EventBody, Field, PermissionMode, PermissionOption, PermissionOptionKind, QuestionAnswer, QuestionBody,
-};
+use super::event::{EventBody, Field};
 use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
-use super::session::{Asker, Session};
+use super::session::Session;
 use super::ticket::Ticket;
 use super::transcript::Transcript;
 use super::world::Authorised;
 use crate::accounts::Credential;
-use crate::models::{self, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage, fault, overflow};
-use crate::tools::{self, Audience, Effect, ToolContext, ToolKind, ToolOutcome};
+use crate::models::{Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage, fault, overflow};
+use crate::tools::ToolKind;
 
 /// The system prompt where none was given.
 const SYSTEM: &str =
     "You are Aside, an assistant beside a person's editor. Answer in Markdown, briefly and exactly.";
-
-/// What the model is told of a call that its output limit cut.
-const CUT_OFF: &str = "Not run: the answer reached its output limit within this call, so its arguments are not \
-                       whole. Make the call again with less in it.";
 
 /// One turn of a session.
 pub(super) struct Turn {
@@ -78,7 +73,7 @@ enum State {
     /// The key was refused: whether there is another now.
     Renewing(BoxFuture<'static, bool>, Box<Fault>),
     /// Tools run or wait for permission.
-    Working(JoinSet<(ItemId, ToolOutcome)>),
+    Working(Box<Work>),
     /// Over; nothing more comes.
     Stopped,
 }
@@ -120,7 +115,7 @@ pub(super) enum Step {
     Delta(Option<Result<Delta, Fault>>),
     Waited,
     Renewed(bool),
-    Tool(ItemId, ToolOutcome),
+    Tool(ItemId, Done),
 }
 
 impl Turn {
@@ -168,11 +163,10 @@ impl Turn {
                 Step::Waited
             }
             State::Renewing(renewing, _) => Step::Renewed(renewing.await),
-            State::Working(running) => match running.join_next().await {
-                Some(Ok((item, outcome))) => Step::Tool(item, outcome),
-                // A tool's panic is caught inside its task, and nothing else ends one early.
-                Some(Err(_)) | None => std::future::pending().await,
-            },
+            State::Working(work) => {
+                let (item, done) = work.next().await;
+                Step::Tool(item, done)
+            }
             State::Calling(_) | State::Stopped => std::future::pending().await,
         }
     }
@@ -257,7 +251,7 @@ impl Session {
             Step::Delta(None) => self.call_ended(),
             Step::Waited => self.resolve(),
             Step::Renewed(renewed) => self.renewed(renewed),
-            Step::Tool(item, outcome) => self.tool_ended(item, &outcome),
+            Step::Tool(item, done) => self.work_step(item, done),
         }
     }
 
@@ -491,33 +485,7 @@ impl Session {
             });
             return;
         }
-        if let Some(turn) = &mut self.turn {
-            turn.state = State::Working(JoinSet::new());
-        }
-        for id in calls {
-            if calling.stop == Some(StopReason::MaxTokens) && self.is_cut_off(id) {
-                // The call goes back with what is whole of it.
-                self.transcript.update(id, |item| {
-                    if let ItemBody::ToolCall(call) = &mut item.body {
-                        call.arguments = models::json::arguments(&call.arguments);
-                    }
-                });
-                self.tool_ended(id, &ToolOutcome { text: CUT_OFF.to_owned(), is_error: true });
-            } else {
-                self.begin_tool(id);
-            }
-        }
-        self.go_on();
-    }
-
-    /// Whether the arguments of a call are not whole. What was cut is never guessed: half a file is not written.
-    fn is_cut_off(&self, id: ItemId) -> bool {
-        self.transcript.get(id).is_some_and(|item| match &item.body {
-            ItemBody::ToolCall(call) => {
-                serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&call.arguments).is_err()
-            }
-            _ => false,
-        })
+        self.begin_work(calls, calling.stop == Some(StopReason::MaxTokens));
     }
 
     /// Tells what the turn has used, and how full the context is after a call that used `last`; what it was
@@ -533,138 +501,6 @@ impl Session {
             context_tokens: turn.context_tokens,
             context_window: self.model.as_ref().map_or(0, |model| model.context_window),
         });
-    }
-
-    /// Starts a tool call, asks for permission, or refuses it.
-    fn begin_tool(&mut self, id: ItemId) {
-        let Some(call) = self.transcript.get(id).and_then(|item| match &item.body {
-            ItemBody::ToolCall(call) => Some(call.clone()),
-            _ => None,
-        }) else {
-            return;
-        };
-        let text = models::json::arguments(&call.arguments);
-        let arguments = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
-        let tool = tools::tool(&call.name).filter(|tool| {
-            let model = self.model.as_ref();
-            model.is_some_and(|model| {
-                is_offered(*tool, model, self.turn.as_ref().and_then(|turn| turn.prompt.tools.as_deref()))
-            })
-        });
-        let Some(tool) = tool else {
-            let text = format!("Tool \"{}\" not found.", super::item::cut(&call.name));
-            self.tool_ended(id, &ToolOutcome { text, is_error: true });
-            return;
-        };
-        let title = tool.title(&arguments);
-        let updated = self.transcript.update(id, |item| {
-            if let ItemBody::ToolCall(call) = &mut item.body {
-                call.title.clone_from(&title);
-                call.kind = tool.kind();
-                if call.arguments != text {
-                    call.arguments.clone_from(&text);
-                }
-            }
-        });
-        if let Some(item) = updated {
-            self.out.event(EventBody::ItemUpdated(item));
-        }
-        let allowed = tool.effect(&arguments) == Effect::None
-            || self.permission_mode == PermissionMode::Full
-            || self.allowed_tools.contains(tool.name());
-        if allowed {
-            self.run_tool(id);
-        } else if self.permission_mode == PermissionMode::Plan {
-            let text = "Denied: the session is in plan mode, in which nothing may have an effect.".to_owned();
-            self.tool_ended(id, &ToolOutcome { text, is_error: true });
-        } else if !self.world.client.request_permission {
-            let text = "Denied: the client cannot ask the person for permission.".to_owned();
-            self.tool_ended(id, &ToolOutcome { text, is_error: true });
-        } else {
-            let detail = serde_json::to_string_pretty(&arguments).unwrap_or_default();
-            let name = tool.name();
-            let options = vec![
-                option("allowOnce", "Allow this once".to_owned(), PermissionOptionKind::AllowOnce),
-                option(
-                    "allowSession",
-                    format!("Allow every call of {name} until the session ends"),
-                    PermissionOptionKind::AllowSession,
-                ),
-                option("rejectOnce", "Reject".to_owned(), PermissionOptionKind::RejectOnce),
-            ];
-            let body = QuestionBody::Permission {
-                item: id,
-                tool: name.to_owned(),
-                title: show_invisible(&title),
-                detail: show_invisible(&detail),
-                options,
-            };
-            self.ask(body, Asker::Permission(id));
-        }
-    }
-
-    /// The person said yes or no.
-    pub(super) fn permission_answered(&mut self, id: ItemId, answer: QuestionAnswer) {
-        let (taken, reason) = match answer {
-            QuestionAnswer::Option { id, reason } => (id, reason),
-            QuestionAnswer::Values(_) | QuestionAnswer::Closed => (String::new(), None),
-        };
-        if taken == "allowSession"
-            && let Some(Item { body: ItemBody::ToolCall(call), .. }) =
-                self.transcript.get(id).map(AsRef::as_ref)
-        {
-            self.allowed_tools.insert(call.name.clone());
-        }
-        if taken == "allowOnce" || taken == "allowSession" {
-            self.run_tool(id);
-        } else {
-            let text = match reason {
-                Some(reason) => format!("The person rejected this: {reason}"),
-                None => "The person rejected this.".to_owned(),
-            };
-            self.tool_ended(id, &ToolOutcome { text, is_error: true });
-        }
-        self.go_on();
-    }
-
-    fn run_tool(&mut self, id: ItemId) {
-        let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
-        else {
-            return;
-        };
-        let Some(tool) = tools::tool(&call.name) else { return };
-        let arguments = serde_json::from_str(&call.arguments).unwrap_or(serde_json::Value::Null);
-        let work = tool.run(arguments, ToolContext::new(self.ask_sender.clone()));
-        let Some(Turn { state: State::Working(running), .. }) = &mut self.turn else { return };
-        running.spawn(async move {
-            let outcome = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(work)).await;
-            let failed = |_| ToolOutcome { text: "The tool failed inside Aside.".to_owned(), is_error: true };
-            (id, outcome.unwrap_or_else(failed))
-        });
-    }
-
-    fn tool_ended(&mut self, id: ItemId, outcome: &ToolOutcome) {
-        let limit = self.world.settings.limits.max_item_bytes;
-        self.transcript.update(id, |item| {
-            let end =
-                (0..=limit.min(outcome.text.len())).rev().find(|end| outcome.text.is_char_boundary(*end));
-            item.text.push_str(&outcome.text[..end.unwrap_or(0)]);
-        });
-        self.out.grown(&self.transcript, id, Field::Text, 0);
-        self.complete_item(id, if outcome.is_error { ItemStatus::Failed } else { ItemStatus::Completed });
-        self.go_on();
-    }
-
-    /// Calls the model again when every tool call has its result.
-    fn go_on(&mut self) {
-        let Some(Turn { id, state: State::Working(_), .. }) = &self.turn else { return };
-        let id = *id;
-        let mut items =
-            self.transcript.items().iter().rev().take_while(|item| item.turn.is_none_or(|turn| turn == id));
-        if items.any(|item| item.status == ItemStatus::InProgress) {
-            return;
-        }
-        self.next_call();
     }
 
     /// Tells that nothing has come for a while, once per silence.
@@ -701,30 +537,9 @@ fn tool_call(origin: Origin, call_id: String, name: String) -> ItemBody {
         kind: ToolKind::Other,
         arguments: String::new(),
         signature: None,
+        result: None,
+        images: Vec::new(),
     })
-}
-
-fn option(id: &'static str, label: String, kind: PermissionOptionKind) -> PermissionOption {
-    PermissionOption { id, label, kind }
-}
-
-fn is_offered(tool: &dyn tools::Tool, model: &crate::catalog::Model, names: Option<&[String]>) -> bool {
-    let heard = match tool.audience() {
-        Audience::DemoModel => &*model.wire == models::demo::WIRE,
-    };
-    heard && names.is_none_or(|names| names.iter().any(|name| name == tool.name()))
-}
-
-fn offered(model: &crate::catalog::Model, names: Option<&[String]>) -> Vec<models::ToolSpec> {
-    tools::TOOLS
-        .iter()
-        .filter(|tool| is_offered(**tool, model, names))
-        .map(|tool| models::ToolSpec {
-            name: tool.name().to_owned(),
-            description: tool.description().to_owned(),
-            parameters: tool.parameters().to_owned(),
-        })
-        .collect()
 }
 
 /// US dollars, or `None` where no price is known.
@@ -734,21 +549,4 @@ fn cost_of(model: &crate::catalog::Model, usage: &Usage) -> Option<f64> {
     }
     let known = model.cost != crate::catalog::Cost::default();
     known.then(|| model.cost.of(usage.input, usage.output, usage.cache_read, usage.cache_write))
-}
-
-/// The text with every character that does not show as an escape, so that what is asked is what is seen.
-fn show_invisible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        let hidden = matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}');
-        if hidden || (character.is_control() && character != '\n' && character != '\t') {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }

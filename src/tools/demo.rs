@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    Audience, Effect, FieldKind, Form, FormField, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome,
+    Audience, Effect, FieldKind, Form, FormField, Intent, Scope, Tool, ToolContext, ToolFuture, ToolKind,
+    ToolOutcome,
 };
 
 /// See the head of this file.
@@ -39,19 +40,18 @@ impl Tool for Demo {
         }
     }
 
-    fn effect(&self, arguments: &Value) -> Effect {
+    fn intent(&self, arguments: &Value, _: &Scope) -> Result<Intent, ToolOutcome> {
         let harmless = arguments.get("harmless").and_then(Value::as_bool) == Some(true);
-        if harmless || text(arguments, "question").is_some() { Effect::None } else { Effect::Some }
+        let is_asking = text(arguments, "question").is_some();
+        let effects = if harmless || is_asking { Vec::new() } else { vec![Effect::Pretend] };
+        Ok(Intent { effects })
     }
 
     fn run(&self, arguments: Value, context: ToolContext) -> ToolFuture {
         Box::pin(async move {
             let Some(question) = text(&arguments, "question") else {
                 let note = text(&arguments, "note").unwrap_or("nothing in particular");
-                return ToolOutcome {
-                    text: format!("Pretended: {note}. Nothing was touched."),
-                    is_error: false,
-                };
+                return ToolOutcome::done(format!("Pretended: {note}. Nothing was touched."));
             };
             let field = FormField {
                 name: "answer".to_owned(),
@@ -62,10 +62,8 @@ impl Tool for Demo {
             };
             let form = Form { message: question.to_owned(), fields: vec![field] };
             match context.ask(form).await.as_ref().and_then(|values| values.get("answer")) {
-                Some(answer) => {
-                    ToolOutcome { text: format!("The person answered: {answer}"), is_error: false }
-                }
-                None => ToolOutcome { text: "Nobody answered.".to_owned(), is_error: true },
+                Some(answer) => ToolOutcome::done(format!("The person answered: {answer}")),
+                None => ToolOutcome::failed("Nobody answered."),
             }
         })
     }

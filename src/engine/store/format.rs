@@ -9,7 +9,7 @@ use crate::catalog::ThinkingLevel;
 use crate::engine::event::PermissionMode;
 use crate::engine::item::{Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
 use crate::models::{Content, Origin, Usage};
-use crate::tools::ToolKind;
+use crate::tools::{Image, ToolKind};
 
 /// The newest format that this program writes.
 pub const VERSION: u32 = 1;
@@ -106,6 +106,10 @@ enum StoredBody {
         arguments: String,
         #[serde(default)]
         signature: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<StoredImage>,
     },
     Notice {
         severity: String,
@@ -128,6 +132,14 @@ enum StoredContent {
     },
     #[serde(other)]
     Unknown,
+}
+
+/// A picture in a tool's result.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredImage {
+    mime_type: String,
+    data: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -357,6 +369,12 @@ fn store_body(body: &ItemBody) -> StoredBody {
             kind: kind_name(call.kind).to_owned(),
             arguments: call.arguments.clone(),
             signature: call.signature.clone(),
+            result: call.result.clone(),
+            images: call
+                .images
+                .iter()
+                .map(|image| StoredImage { mime_type: image.mime_type.clone(), data: image.data.clone() })
+                .collect(),
         },
         ItemBody::Notice { severity, hint } => StoredBody::Notice {
             severity: match severity {
@@ -388,7 +406,7 @@ fn load_body(body: StoredBody) -> Option<ItemBody> {
         StoredBody::Thinking { origin, signature, redacted } => {
             ItemBody::Thinking { origin: load_origin(origin), signature, redacted }
         }
-        StoredBody::ToolCall { origin, call_id, name, title, kind, arguments, signature } => {
+        StoredBody::ToolCall { origin, call_id, name, title, kind, arguments, signature, result, images } => {
             ItemBody::ToolCall(ToolCallItem {
                 origin: load_origin(origin),
                 call_id,
@@ -397,6 +415,11 @@ fn load_body(body: StoredBody) -> Option<ItemBody> {
                 kind: kind_of(&kind),
                 arguments,
                 signature,
+                result,
+                images: images
+                    .into_iter()
+                    .map(|image| Image { mime_type: image.mime_type, data: image.data })
+                    .collect(),
             })
         }
         StoredBody::Notice { severity, hint } => ItemBody::Notice {

@@ -1,0 +1,420 @@
+//! The tool calls of a turn: what they would touch, who is asked, in which order they run, and what they report.
+//!
+//! Calls that change nothing run side by side; any other waits for those before it and keeps back those behind it,
+//! from its first look at the disk to its result.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{Session, State, Turn};
+use crate::engine::event::{
+    EventBody, Field, PermissionMode, PermissionOption, PermissionOptionKind, QuestionAnswer, QuestionBody,
+};
+use crate::engine::item::{self, Item, ItemBody, ItemId, ItemStatus};
+use crate::engine::session::Asker;
+use crate::models;
+use crate::tools::{
+    self, Audience, CallId, Effect, Intent, Place, Report, Scope, Tool, ToolContext, ToolOutcome,
+};
+
+/// What the model is told of a call that its output limit cut.
+pub(super) const CUT_OFF: &str = "Not run: the answer reached its output limit within this call, so its arguments \
+                                  are not whole. Make the call again with less in it.";
+
+/// The calls of one answer.
+#[derive(Default)]
+pub(super) struct Work {
+    jobs: Vec<Job>,
+    running: JoinSet<(ItemId, Done)>,
+}
+
+/// One call.
+struct Job {
+    item: ItemId,
+    is_parallel: bool,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Waits for calls before it.
+    Queued,
+    /// What it would touch is looked up.
+    Preparing,
+    /// The person is asked.
+    Asking(Intent),
+    Running,
+    Ended,
+}
+
+/// What a task of a call has come to.
+pub(in crate::engine) enum Done {
+    Prepared(Result<Intent, ToolOutcome>),
+    Ended(ToolOutcome),
+}
+
+impl Work {
+    /// Waits for the next call that has come to something. Cancel-safe.
+    pub(super) async fn next(&mut self) -> (ItemId, Done) {
+        match self.running.join_next().await {
+            Some(Ok(done)) => done,
+            // A tool's panic is caught inside its task; else only a call that was cancelled ends early, and what
+            // is to be said of it has been said.
+            Some(Err(_)) | None => std::future::pending().await,
+        }
+    }
+
+    fn job(&mut self, item: ItemId) -> Option<&mut Job> {
+        self.jobs.iter_mut().find(|job| job.item == item)
+    }
+
+    /// The next call that may begin.
+    fn next_ready(&self) -> Option<ItemId> {
+        let mut only_parallel = true;
+        for job in &self.jobs {
+            match job.stage {
+                Stage::Ended => {}
+                Stage::Queued if job.is_parallel && only_parallel => return Some(job.item),
+                Stage::Queued
+                    if self.jobs.iter().all(|job| matches!(job.stage, Stage::Queued | Stage::Ended)) =>
+                {
+                    return Some(job.item);
+                }
+                Stage::Queued => return None,
+                _ => only_parallel &= job.is_parallel,
+            }
+        }
+        None
+    }
+
+    fn is_done(&self) -> bool {
+        self.jobs.iter().all(|job| matches!(job.stage, Stage::Ended))
+    }
+}
+
+impl Session {
+    /// Takes on the calls of an answer. Those whose arguments the answer's end cut are not run.
+    pub(super) fn begin_work(&mut self, calls: Vec<ItemId>, was_cut: bool) {
+        let jobs = calls.into_iter().map(|item| Job {
+            item,
+            is_parallel: self.tool_of(item).is_some_and(Tool::is_parallel),
+            stage: Stage::Queued,
+        });
+        let work = Work { jobs: jobs.collect(), running: JoinSet::new() };
+        let mut cut: Vec<ItemId> = work.jobs.iter().map(|job| job.item).collect();
+        cut.retain(|item| was_cut && self.is_cut_off(*item));
+        let Some(turn) = &mut self.turn else { return };
+        turn.state = State::Working(Box::new(work));
+        for id in cut {
+            // The call goes back with what is whole of it.
+            self.transcript.update(id, |item| {
+                if let ItemBody::ToolCall(call) = &mut item.body {
+                    call.arguments = models::json::arguments(&call.arguments);
+                }
+            });
+            self.tool_ended(id, ToolOutcome::failed(CUT_OFF));
+        }
+        self.advance();
+    }
+
+    /// Begins every call that may begin, and calls the model again when all have their results.
+    fn advance(&mut self) {
+        while let Some(id) = self.work().and_then(|work| work.next_ready()) {
+            self.begin_tool(id);
+        }
+        if self.work().is_some_and(|work| work.is_done()) {
+            self.next_call();
+        }
+    }
+
+    fn work(&mut self) -> Option<&mut Work> {
+        match &mut self.turn {
+            Some(Turn { state: State::Working(work), .. }) => Some(work),
+            _ => None,
+        }
+    }
+
+    /// The tool that a call names, if the model was offered it.
+    fn tool_of(&self, item: ItemId) -> Option<&'static dyn Tool> {
+        let ItemBody::ToolCall(call) = &self.transcript.get(item)?.body else { return None };
+        let tool = tools::tool(&call.name)?;
+        let names = self.turn.as_ref()?.prompt.tools.as_deref();
+        is_offered(tool, self.model.as_ref()?, names).then_some(tool)
+    }
+
+    /// Whether the arguments of a call are not whole. What was cut is never guessed: half a file is not written.
+    fn is_cut_off(&self, id: ItemId) -> bool {
+        self.transcript.get(id).is_some_and(|item| match &item.body {
+            ItemBody::ToolCall(call) => {
+                serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&call.arguments).is_err()
+            }
+            _ => false,
+        })
+    }
+
+    /// Looks up what a call would touch.
+    fn begin_tool(&mut self, id: ItemId) {
+        let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
+        else {
+            return;
+        };
+        let text = models::json::arguments(&call.arguments);
+        let arguments = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
+        let Some(tool) = self.tool_of(id) else {
+            let outcome = ToolOutcome::failed(format!("Tool \"{}\" not found.", item::cut(&call.name)));
+            return self.tool_ended(id, outcome);
+        };
+        let title = tool.title(&arguments);
+        let updated = self.transcript.update(id, |item| {
+            if let ItemBody::ToolCall(call) = &mut item.body {
+                call.title = title;
+                call.kind = tool.kind();
+                if call.arguments != text {
+                    call.arguments = text;
+                }
+            }
+        });
+        if let Some(item) = updated {
+            self.out.event(EventBody::ItemUpdated(item));
+        }
+        let scope = self.scope();
+        let Some(work) = self.work() else { return };
+        work.running.spawn_blocking(move || (id, Done::Prepared(tool.intent(&arguments, &scope))));
+        if let Some(job) = work.job(id) {
+            job.stage = Stage::Preparing;
+        }
+    }
+
+    /// What tools of this session share.
+    fn scope(&self) -> Scope {
+        Scope {
+            workspace: Arc::clone(&self.workspace),
+            system: self.world.system.clone(),
+            settings: Arc::clone(&self.world.settings),
+        }
+    }
+
+    /// Applies what a call has come to.
+    pub(super) fn work_step(&mut self, id: ItemId, done: Done) {
+        // A call that was cancelled meanwhile has its result already.
+        let is_open = |job: &mut Job| !matches!(job.stage, Stage::Ended);
+        if !self.work().and_then(|work| work.job(id)).is_some_and(is_open) {
+            return;
+        }
+        match done {
+            Done::Prepared(Ok(intent)) => self.decide(id, intent),
+            Done::Prepared(Err(outcome)) | Done::Ended(outcome) => self.tool_ended(id, outcome),
+        }
+        self.advance();
+    }
+
+    /// Runs a call, asks for permission, or refuses it.
+    fn decide(&mut self, id: ItemId, intent: Intent) {
+        let Some(tool) = self.tool_of(id) else { return };
+        let name = tool.name();
+        let allowed = intent.effects.iter().all(|effect| is_free(effect, self.permission_mode))
+            || self.permission_mode == PermissionMode::Full
+            || self.allowed_tools.contains(name);
+        if allowed {
+            self.run_tool(id, intent);
+        } else if self.permission_mode == PermissionMode::Plan {
+            self.tool_ended(
+                id,
+                ToolOutcome::failed(
+                    "Denied: the session is in plan mode, in which nothing may have an effect.",
+                ),
+            );
+        } else if !self.world.client.request_permission {
+            self.tool_ended(
+                id,
+                ToolOutcome::failed("Denied: the client cannot ask the person for permission."),
+            );
+        } else {
+            let Some(Item { body: ItemBody::ToolCall(call), .. }) =
+                self.transcript.get(id).map(AsRef::as_ref)
+            else {
+                return;
+            };
+            let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+            let detail = serde_json::to_string_pretty(&arguments).unwrap_or_default();
+            let options = vec![
+                option("allowOnce", "Allow this once".to_owned(), PermissionOptionKind::AllowOnce),
+                option(
+                    "allowSession",
+                    format!("Allow every call of {name} until the session ends"),
+                    PermissionOptionKind::AllowSession,
+                ),
+                option("rejectOnce", "Reject".to_owned(), PermissionOptionKind::RejectOnce),
+            ];
+            let body = QuestionBody::Permission {
+                item: id,
+                tool: name.to_owned(),
+                title: show_invisible(&call.title),
+                detail: show_invisible(&detail),
+                options,
+            };
+            if let Some(job) = self.work().and_then(|work| work.job(id)) {
+                job.stage = Stage::Asking(intent);
+            }
+            self.ask(body, Asker::Permission(id));
+        }
+    }
+
+    /// The person said yes or no.
+    pub(in crate::engine) fn permission_answered(&mut self, id: ItemId, answer: QuestionAnswer) {
+        let (taken, reason) = match answer {
+            QuestionAnswer::Option { id, reason } => (id, reason),
+            QuestionAnswer::Values(_) | QuestionAnswer::Closed => (String::new(), None),
+        };
+        let Some(job) = self.work().and_then(|work| work.job(id)) else { return };
+        let Stage::Asking(intent) = std::mem::replace(&mut job.stage, Stage::Preparing) else { return };
+        if taken == "allowSession"
+            && let Some(tool) = self.tool_of(id)
+        {
+            self.allowed_tools.insert(tool.name().to_owned());
+        }
+        if taken == "allowOnce" || taken == "allowSession" {
+            self.run_tool(id, intent);
+        } else {
+            let text = match reason {
+                Some(reason) => format!("The person rejected this: {reason}"),
+                None => "The person rejected this.".to_owned(),
+            };
+            self.tool_ended(id, ToolOutcome::failed(text));
+        }
+        self.advance();
+    }
+
+    fn run_tool(&mut self, id: ItemId, intent: Intent) {
+        let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
+        else {
+            return;
+        };
+        let Some(tool) = tools::tool(&call.name) else { return };
+        let arguments = serde_json::from_str(&call.arguments).unwrap_or(serde_json::Value::Null);
+        let granted: Vec<Place> = intent
+            .effects
+            .into_iter()
+            .filter_map(|effect| match effect {
+                Effect::Read(place) | Effect::Write(place) => Some(place),
+                Effect::Run { .. } | Effect::Stop { .. } | Effect::Pretend => None,
+            })
+            .collect();
+        let reports = self.report_sender.clone();
+        let context = ToolContext::new(CallId(id.0), self.scope(), granted.into(), reports);
+        let Some(work) = self.work() else { return };
+        work.running.spawn(async move {
+            let work = std::panic::AssertUnwindSafe(async { tool.run(arguments, context).await });
+            let outcome = futures_util::FutureExt::catch_unwind(work).await;
+            (
+                id,
+                Done::Ended(outcome.unwrap_or_else(|_| ToolOutcome::failed("The tool failed inside Aside."))),
+            )
+        });
+        if let Some(job) = work.job(id) {
+            job.stage = Stage::Running;
+        }
+    }
+
+    /// A running tool tells something, or asks for something.
+    pub(in crate::engine) fn report(&mut self, report: Report) {
+        match report {
+            Report::Ask(ask) => self.ask_form(ask),
+            Report::Output { call, text } => self.tool_output(ItemId(call.0), &text),
+            Report::EditorText { reply, .. } => drop(reply),
+            Report::Change { reply, .. } => drop(reply),
+            Report::Settled { .. } => {}
+        }
+    }
+
+    /// More of what a call has to show.
+    fn tool_output(&mut self, id: ItemId, text: &str) {
+        let is_running = |job: &mut Job| matches!(job.stage, Stage::Running);
+        if self.work().and_then(|work| work.job(id)).is_some_and(is_running) {
+            self.append(id, text);
+        }
+    }
+
+    /// Adds to an item's text, up to the limit.
+    fn append(&mut self, id: ItemId, text: &str) {
+        let limit = self.world.settings.limits.max_item_bytes;
+        let mut start = 0;
+        self.transcript.update(id, |item| {
+            start = item.text.len();
+            let room = limit.saturating_sub(start);
+            item.text.push_str(text.get(..text.floor_char_boundary(room)).unwrap_or(text));
+        });
+        self.out.grown(&self.transcript, id, Field::Text, start);
+        if let Some(item) = self.transcript.get(id) {
+            self.log.text(item, false);
+        }
+    }
+
+    fn tool_ended(&mut self, id: ItemId, outcome: ToolOutcome) {
+        if let Some(job) = self.work().and_then(|work| work.job(id)) {
+            job.stage = Stage::Ended;
+        }
+        let ToolOutcome { text, shown, is_error, images } = outcome;
+        self.append(id, shown.as_deref().unwrap_or(&text));
+        self.transcript.update(id, |item| {
+            if let ItemBody::ToolCall(call) = &mut item.body {
+                call.images = images;
+                call.result = (item.text != text).then_some(text);
+            }
+        });
+        self.complete_item(id, if is_error { ItemStatus::Failed } else { ItemStatus::Completed });
+    }
+}
+
+/// Whether something may be done unasked.
+fn is_free(effect: &Effect, mode: PermissionMode) -> bool {
+    match effect {
+        Effect::Read(place) => place.inside && place.secret.is_none(),
+        Effect::Write(place) => {
+            mode == PermissionMode::AcceptEdits && place.inside && place.protected.is_none()
+        }
+        Effect::Run { .. } | Effect::Stop { .. } | Effect::Pretend => false,
+    }
+}
+
+fn option(id: &'static str, label: String, kind: PermissionOptionKind) -> PermissionOption {
+    PermissionOption { id, label, kind }
+}
+
+fn is_offered(tool: &dyn Tool, model: &crate::catalog::Model, names: Option<&[String]>) -> bool {
+    let heard = match tool.audience() {
+        Audience::Everyone => true,
+        Audience::DemoModel => &*model.wire == models::demo::WIRE,
+    };
+    heard && names.is_none_or(|names| names.iter().any(|name| name == tool.name()))
+}
+
+/// The tools that a model is told of.
+pub(super) fn offered(model: &crate::catalog::Model, names: Option<&[String]>) -> Vec<models::ToolSpec> {
+    tools::TOOLS
+        .iter()
+        .filter(|tool| is_offered(**tool, model, names))
+        .map(|tool| models::ToolSpec {
+            name: tool.name().to_owned(),
+            description: tool.description().to_owned(),
+            parameters: tool.parameters().to_owned(),
+        })
+        .collect()
+}
+
+/// The text with every character that does not show as an escape, so that what is asked is what is seen.
+fn show_invisible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hidden = matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}');
+        if hidden || (character.is_control() && character != '\n' && character != '\t') {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
