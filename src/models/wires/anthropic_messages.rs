@@ -41,9 +41,10 @@ impl Wire for Api {
             headers: headers(request, model, &compat, &ask, access),
             body: body::encode(request, model, &compat, &ask, access),
             auth: match compat.host {
-                Host::CloudflareGateway => Auth::BearerIn("cf-aig-authorization"),
                 Host::Copilot => Auth::Bearer,
-                Host::Fireworks | Host::OpenRouter | Host::Other => Auth::Header("x-api-key"),
+                Host::CloudflareGateway | Host::Fireworks | Host::OpenRouter | Host::Other => {
+                    openai::auth(model, Auth::Header("x-api-key"))
+                }
             },
             framing: Framing::Sse,
         }

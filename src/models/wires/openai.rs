@@ -7,6 +7,8 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::Auth;
+use crate::catalog::Model;
 use crate::models::message::{CacheRetention, Content, Message, Request};
 
 /// OpenAI's limit for a cache key, in characters.
@@ -16,6 +18,14 @@ const MAX_CACHE_KEY: usize = 64;
 pub(super) fn url(base: &str, path: &str) -> String {
     let (base, query) = base.find('?').map_or((base, ""), |at| base.split_at(at));
     format!("{}{path}{query}", base.trim_end_matches('/'))
+}
+
+/// Where a key goes. Cloudflare's gateway has a header of its own for its key: any other is handed on to the provider
+/// behind it, where it would take the place of the key that the gateway keeps for that provider.
+pub(super) fn auth(model: &Model, usual: Auth) -> Auth {
+    let is_gateway = &*model.provider == "cloudflare-ai-gateway"
+        || model.base_url.to_ascii_lowercase().contains("://gateway.ai.cloudflare.com/");
+    if is_gateway { Auth::BearerIn("cf-aig-authorization") } else { usual }
 }
 
 /// The session's name as a header: what cannot stand in one is left out rather than failing the call.

@@ -33,13 +33,12 @@ impl Wire for Api {
 
     fn encode(&self, request: &Request, model: &Model, _access: Access) -> HttpRequest {
         let compat = Compat::of(model);
-        let cloudflare = model.base_url.contains("gateway.ai.cloudflare.com");
         HttpRequest {
             method: "POST",
             url: openai::url(&model.base_url, "/chat/completions"),
             headers: headers(request, model, &compat),
             body: body::encode(request, model, &compat),
-            auth: if cloudflare { Auth::BearerIn("cf-aig-authorization") } else { Auth::Bearer },
+            auth: openai::auth(model, Auth::Bearer),
             framing: Framing::Sse,
         }
     }

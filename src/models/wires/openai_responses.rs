@@ -31,13 +31,12 @@ impl Wire for Api {
     }
 
     fn encode(&self, request: &Request, model: &Model, _access: Access) -> HttpRequest {
-        let cloudflare = model.base_url.contains("gateway.ai.cloudflare.com");
         HttpRequest {
             method: "POST",
             url: openai::url(&model.base_url, "/responses"),
             headers: headers(request, model),
             body: encode(request, model, &model.id, Dialect::OpenAi),
-            auth: if cloudflare { Auth::BearerIn("cf-aig-authorization") } else { Auth::Bearer },
+            auth: openai::auth(model, Auth::Bearer),
             framing: Framing::Sse,
         }
     }
