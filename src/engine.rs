@@ -40,6 +40,7 @@ pub use world::{Client, Found, World};
 
 use crate::catalog::{Model, ThinkingLevel};
 use crate::models::Content;
+use crate::settings::CacheRetention;
 use looking::{Ready, Waiting};
 use session::{Command, Session};
 use store::load::Access;
@@ -66,6 +67,8 @@ pub struct Prompt {
     pub output_schema: Option<String>,
     pub max_tokens: Option<u64>,
     pub temperature: Option<f64>,
+    /// How long the provider should keep the conversation cached; as the settings say where it is `None`.
+    pub cache: Option<CacheRetention>,
     /// Made by the client: a second prompt with the same id gets the first one's answer.
     pub idempotency: Option<Arc<str>>,
 }

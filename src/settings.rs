@@ -32,6 +32,39 @@ pub struct Settings {
     pub proxy: Option<String>,
     /// Hosts that are reached without any proxy, each as in `NO_PROXY`.
     pub no_proxy: Vec<String>,
+    /// How long providers are asked to keep prompts, where neither the prompt nor the provider's variable says.
+    pub cache_retention: CacheRetention,
+}
+
+/// How long a provider should keep a prompt in its cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheRetention {
+    /// Not at all, as far as it lets itself be told.
+    None,
+    /// As long as it does where nothing is said of time: minutes.
+    #[default]
+    Short,
+    /// An hour or a day, where it can; what is written into such a cache may cost more.
+    Long,
+}
+
+impl CacheRetention {
+    /// All, from none to most.
+    pub const ALL: [Self; 3] = [Self::None, Self::Short, Self::Long];
+
+    /// As in settings, variables and prompts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Short => "short",
+            Self::Long => "long",
+        }
+    }
+
+    /// What `name` stands for; upper and lower case are alike.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// Addresses at which model servers of each kind are looked for, without a path.
@@ -111,6 +144,7 @@ impl std::fmt::Debug for Settings {
             .field("local_servers", &self.local_servers)
             .field("proxy", &self.proxy.as_ref().map(|_| "***"))
             .field("no_proxy", &self.no_proxy)
+            .field("cache_retention", &self.cache_retention)
             .finish()
     }
 }
@@ -137,6 +171,7 @@ impl Default for Settings {
             local_servers: LocalPlaces::default(),
             proxy: None,
             no_proxy: Vec::new(),
+            cache_retention: CacheRetention::default(),
         }
     }
 }

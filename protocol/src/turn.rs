@@ -44,6 +44,18 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// How long a provider should keep a prompt in its cache.
+    CacheRetention {
+        /// Not at all, as far as it lets itself be told.
+        None = "none",
+        /// For minutes, as most do.
+        Short = "short",
+        /// For an hour or a day, where it can.
+        Long = "long",
+    }
+}
+
 objects! {
     /// Sends a prompt and answers when its turn has ended. Needs neither a handshake nor a session.
     #[derive(Default)]
@@ -87,6 +99,9 @@ objects! {
         /// Sampling temperature.
         #[serde(default)]
         pub temperature: Option<f64>,
+        /// How long the provider should keep the conversation cached, for this prompt; else the settings say.
+        #[serde(default)]
+        pub cache_retention: Option<CacheRetention>,
         /// Made by the client: a second prompt with the same id gets the first one's answer.
         #[serde(default)]
         pub idempotency_id: Option<String>,

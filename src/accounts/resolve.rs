@@ -167,6 +167,12 @@ impl Accounts {
         self.variables(file.entry(&provider.id)).get(name).map(str::to_owned)
     }
 
+    /// What the entry of `provider` in `auth.json` says of `name`, whatever the environment does.
+    pub fn own_variable(&self, provider: &Provider, name: &str) -> Option<String> {
+        let file = self.auth_file();
+        self.variables(file.entry(&provider.id)).own.get(name).cloned()
+    }
+
     /// The world as calls of `provider` see it: its own variables in `auth.json` over the environment.
     pub fn system_for(&self, provider: &Provider) -> System {
         let file = self.auth_file();

@@ -282,7 +282,7 @@ impl Session {
         let (Some(turn), Some(model)) = (&mut self.turn, &self.model) else { return };
         let world = Arc::clone(&self.world);
         let model = Arc::clone(model);
-        let explicit = turn.prompt.api_key.clone();
+        let (explicit, cache) = (turn.prompt.api_key.clone(), turn.prompt.cache);
         let tools = offered(&model, turn.prompt.tools.as_deref());
         let mut request = Request {
             system: Some(self.system.clone().unwrap_or_else(|| SYSTEM.to_owned())),
@@ -297,7 +297,7 @@ impl Session {
         };
         request.max_tokens = request.output_limit(&model);
         turn.state =
-            State::Resolving(Box::pin(async move { world.authorise(model, request, explicit).await }));
+            State::Resolving(Box::pin(async move { world.authorise(model, request, cache, explicit).await }));
     }
 
     fn call_model(&mut self, authorised: Authorised) {

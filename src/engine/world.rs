@@ -12,8 +12,13 @@ use crate::accounts::{AUTH_FILE, Accounts, Source};
 use crate::catalog::{Catalog, MODELS_FILE, Model, Provider, ThinkingLevel};
 use crate::models::{self, Backends, Call, Request};
 use crate::net::Net;
-use crate::settings::{Diagnostic, Settings};
+use crate::settings::{CacheRetention, Diagnostic, Settings};
 use crate::system::System;
+
+/// How long prompts are kept in caches, for one provider in its entry in `auth.json`, else for all.
+const CACHE_RETENTION: &str = "ASIDE_CACHE_RETENTION";
+/// The same in an entry that was taken over from pi, of which only `long` means anything.
+const PI_CACHE_RETENTION: &str = "PI_CACHE_RETENTION";
 
 /// What all sessions share and none changes: replaced as a whole when the client says who it is.
 pub struct World {
@@ -151,6 +156,7 @@ impl World {
         &self,
         model: Arc<Model>,
         mut request: Request,
+        cache: Option<CacheRetention>,
         explicit: Option<SecretString>,
     ) -> Result<Authorised, Failure> {
         let provider = self
@@ -167,6 +173,10 @@ impl World {
         let headers = self.accounts.resolve_headers(&provider, &model.headers).await.map_err(failed)?;
         let named = |name: &&'static str| Some((*name, self.accounts.variable(&provider, name)?));
         request.variables = models::variables(&model.wire).iter().filter_map(named).collect();
+        request.cache = match cache {
+            Some(cache) => cache,
+            None => self.cache_retention(&provider)?,
+        };
         let base_url = self.accounts.expand(&provider, &model.base_url).map_err(failed)?;
         let model = if *base_url == *model.base_url {
             model
@@ -182,6 +192,20 @@ impl World {
             system: self.accounts.system_for(&provider),
         };
         Ok(Authorised { call, credential: source })
+    }
+
+    /// How long `provider` is asked to keep prompts that say nothing of it themselves.
+    fn cache_retention(&self, provider: &Provider) -> Result<CacheRetention, Failure> {
+        if let Some(word) = self.accounts.variable(provider, CACHE_RETENTION) {
+            return CacheRetention::named(word.trim()).ok_or_else(|| Failure {
+                path: None,
+                hint: Some(format!("correct it where it is set: in {AUTH_FILE} or in the environment")),
+                ..Failure::invalid("", format!("{CACHE_RETENTION} is none of none, short and long"))
+            });
+        }
+        let taken_over = self.accounts.own_variable(provider, PI_CACHE_RETENTION);
+        let is_long = taken_over.is_some_and(|word| word.trim() == CacheRetention::Long.name());
+        Ok(if is_long { CacheRetention::Long } else { self.settings.cache_retention })
     }
 
     /// After the provider has refused the key of a call (401): whether a second try would go out with another.

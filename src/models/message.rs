@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::catalog::{Model, ThinkingLevel};
+pub use crate::settings::CacheRetention;
 
 /// One request to a model.
 #[derive(Clone, Debug, Default)]
@@ -103,15 +104,6 @@ impl Request {
         let spare = SPARE_TOKENS.min(model.context_window / 8);
         model.context_window.saturating_sub(self.estimated_tokens().saturating_add(spare)).max(1)
     }
-}
-
-/// How long a provider should keep a prompt in its cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CacheRetention {
-    None,
-    #[default]
-    Short,
-    Long,
 }
 
 /// A tool that the model may call.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::jsonc::{Document, Entry, JsoncError, Value};
 use super::nearest::nearest;
-use super::{Diagnostic, LocalPlaces, Settings, table};
+use super::{CacheRetention, Diagnostic, LocalPlaces, Settings, table};
 use crate::system::System;
 
 /// The user's file, in the config folder.
@@ -122,6 +122,7 @@ impl Loader<'_> {
                             files.iter().map(|file| expanded(file, self.home)).collect();
                     }
                 }
+                "cacheRetention" => layer.cache_retention(&entry, &mut settings.cache_retention),
                 "limits" => {
                     let limits = &mut settings.limits;
                     layer.numbers(
@@ -257,6 +258,18 @@ impl Layer<'_> {
     fn set(&mut self, entry: &Entry<'_>, field: &mut Option<String>) {
         if let Some(value) = self.typed::<Option<String>>(entry) {
             *field = value.filter(|value| !value.trim().is_empty());
+        }
+    }
+
+    fn cache_retention(&mut self, entry: &Entry<'_>, field: &mut CacheRetention) {
+        match self.typed::<Option<String>>(entry).map(|word| word.as_deref().map(CacheRetention::named)) {
+            Some(None) => *field = CacheRetention::default(),
+            Some(Some(Some(named))) => *field = named,
+            Some(Some(None)) => {
+                let message = format!("{} is none of none, short and long", entry.key);
+                self.diagnostics.push(Diagnostic::at(self.path, entry.value.error(message)));
+            }
+            None => {}
         }
     }
 
@@ -431,6 +444,10 @@ mod tests {
             let value = match setting.kind {
                 table::Kind::Text => "\"x\"".to_owned(),
                 table::Kind::Texts => "[\"/x\"]".to_owned(),
+                table::Kind::Word { words, field } => {
+                    assert!(words.contains(&field(&defaults)), "{}", setting.name);
+                    format!("\"{}\"", words[words.len() - 1])
+                }
                 table::Kind::Servers => "false".to_owned(),
                 table::Kind::Number { least, most, field } => {
                     assert!((least..=most).contains(&field(&defaults)), "{}", setting.name);
@@ -447,6 +464,17 @@ mod tests {
                 assert_eq!(field(&settings), most, "{}", setting.name);
             }
         }
+    }
+
+    #[test]
+    fn caches_are_kept_as_long_as_a_word_says() {
+        let of = |text, told: &[_]| check(text, None, told).cache_retention;
+        assert_eq!(of(r#"{"cacheRetention": "NONE"}"#, &[]), CacheRetention::None);
+        assert_eq!(of(r#"{"cacheRetention": null}"#, &[]), CacheRetention::Short);
+        let told = [(1, 21, "cacheRetention is none of none, short and long")];
+        assert_eq!(of(r#"{"cacheRetention":  "1h"}"#, &told), CacheRetention::Short);
+        let told = [(1, 20, "cacheRetention: expected a string, found a boolean")];
+        assert_eq!(of(r#"{"cacheRetention": true}"#, &told), CacheRetention::Short);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Every setting by its name: what it may be and what it is for. The loader takes its bounds from here, and the
 //! page and the schema in `docs/` are made of it.
 
-use super::Settings;
+use super::{CacheRetention, Settings};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -24,6 +24,13 @@ pub enum Kind {
     Text,
     /// Strings.
     Texts,
+    /// One of some words, or `null` for the default.
+    Word {
+        /// Those that are understood.
+        words: &'static [&'static str],
+        /// The one that is in force.
+        field: fn(&Settings) -> &'static str,
+    },
     /// Addresses of model servers of several kinds: `false` for none, `true` for the usual ones, or an object with
     /// a list for each kind.
     Servers,
@@ -64,6 +71,14 @@ pub const SETTINGS: &[Setting] = &[
         name: "localServers",
         kind: Kind::Servers,
         meaning: "Where model servers of this machine are looked for",
+    },
+    Setting {
+        name: "cacheRetention",
+        kind: Kind::Word {
+            words: &[CacheRetention::None.name(), CacheRetention::Short.name(), CacheRetention::Long.name()],
+            field: |it| it.cache_retention.name(),
+        },
+        meaning: "How long providers are asked to keep prompts in their caches; see [prompt caching](providers.md#prompt-caching)",
     },
     Setting {
         name: "limits.maxMessageBytes",
@@ -154,6 +169,6 @@ pub(super) fn names(object: Option<&str>) -> Vec<&'static str> {
 pub(super) fn bounds(name: &str) -> Option<(u64, u64)> {
     SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| match setting.kind {
         Kind::Number { least, most, .. } => Some((least, most)),
-        Kind::Text | Kind::Texts | Kind::Servers => None,
+        Kind::Text | Kind::Texts | Kind::Word { .. } | Kind::Servers => None,
     })
 }

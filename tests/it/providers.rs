@@ -3,6 +3,7 @@
 //!
 //! The table in `providers/table.rs` is written by hand; it judges the catalog.
 
+mod caching;
 mod cloudflare;
 mod internet;
 mod table;

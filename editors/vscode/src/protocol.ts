@@ -68,6 +68,16 @@ export interface AuthStatusResult {
   diagnostics: Diagnostic[];
 }
 
+/** How long a provider should keep a prompt in its cache. */
+export type CacheRetention =
+  /** Not at all, as far as it lets itself be told. */
+  | "none"
+  /** For minutes, as most do. */
+  | "short"
+  /** For an hour or a day, where it can. */
+  | "long"
+  | (string & {});
+
 /** Ends the turn that runs, and what waits behind it. */
 export interface CancelParams {
   /** The conversation. */
@@ -1124,6 +1134,8 @@ export interface PromptParams {
   maxTokens?: number | null;
   /** Sampling temperature. */
   temperature?: number | null;
+  /** How long the provider should keep the conversation cached, for this prompt; else the settings say. */
+  cacheRetention?: CacheRetention | null;
   /** Made by the client: a second prompt with the same id gets the first one's answer. */
   idempotencyId?: string | null;
   /** What happens while the session is at work. */

@@ -19,6 +19,7 @@ use crate::engine::item::cut;
 use crate::engine::store::load::Access;
 use crate::engine::{Changes, Client, Failure, Handle, Op, Prompt, Ticket, World};
 use crate::models::Content;
+use crate::settings::CacheRetention;
 use aside_protocol as wire;
 use aside_protocol::{METHODS, MessageKind, Request as _, Sender, Stage, method};
 
@@ -419,6 +420,14 @@ fn thinking(level: Option<&str>) -> Result<Option<ThinkingLevel>, Failure> {
     })
 }
 
+fn cache_retention(retention: Option<&wire::CacheRetention>) -> Result<Option<CacheRetention>, Failure> {
+    let Some(retention) = retention else { return Ok(None) };
+    CacheRetention::named(retention.as_str()).map(Some).ok_or_else(|| {
+        let message = format!("no cache retention {}: none, short or long", cut(retention.as_str()));
+        Failure::invalid("/cacheRetention", message)
+    })
+}
+
 fn permission_mode(
     mode: Option<&wire::PermissionMode>,
 ) -> Result<Option<crate::engine::PermissionMode>, Failure> {
@@ -524,6 +533,7 @@ fn prompt(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectO
         output_schema: params.output_schema.map(|schema| schema.to_string()),
         max_tokens: params.max_tokens,
         temperature: params.temperature,
+        cache: or_fail!(call, cache_retention(params.cache_retention.as_ref())),
         idempotency: params.idempotency_id.map(Into::into),
     };
     context.engine.send(Op::Prompt {

@@ -21,6 +21,10 @@ fn table() -> String {
         let (may_be, default) = match setting.kind {
             Kind::Text => ("a string or `null`".to_owned(), "none".to_owned()),
             Kind::Texts => ("strings".to_owned(), "none".to_owned()),
+            Kind::Word { words, field } => {
+                let words: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+                (words.join(", "), format!("`\"{}\"`", field(&defaults)))
+            }
             Kind::Servers => {
                 let kinds = SERVERS.map(|kind| format!("`{kind}`")).join(", ");
                 let may_be = format!(
@@ -46,6 +50,10 @@ pub(super) fn schema() -> String {
         let mut value = match setting.kind {
             Kind::Text => json!({ "type": ["string", "null"] }),
             Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+            Kind::Word { words, field } => {
+                let words: Vec<Value> = words.iter().map(|word| json!(word)).chain([Value::Null]).collect();
+                json!({ "enum": words, "default": field(&defaults) })
+            }
             Kind::Servers => {
                 let places = json!({ "anyOf": [
                     { "type": "array", "items": { "type": "string" } }, { "enum": [false, "off"] },
@@ -94,6 +102,8 @@ fn the_schema_takes_what_the_program_takes() {
         (json!({ "limits": { "calls": 1 } }), false),
         (json!({ "defaultModle": "x" }), false),
         (json!({ "timeouts": 3 }), false),
+        (json!({ "cacheRetention": "long" }), true),
+        (json!({ "cacheRetention": "ever" }), false),
         (json!({ "localServers": { "ollama": ["http://127.0.0.1:1"], "vllm": false } }), true),
         (json!({ "localServers": { "lama": false } }), false),
     ] {

@@ -41,6 +41,13 @@
 ---@field accounts aside.AccountStatus[] One entry an account.
 ---@field diagnostics aside.Diagnostic[] Problems found in the user's files.
 
+--- How long a provider should keep a prompt in its cache.
+---@alias aside.CacheRetention
+---| "none" # Not at all, as far as it lets itself be told.
+---| "short" # For minutes, as most do.
+---| "long" # For an hour or a day, where it can.
+---| string # A value of a newer version.
+
 --- Ends the turn that runs, and what waits behind it.
 ---@class aside.CancelParams
 ---@field sessionId string The conversation.
@@ -730,6 +737,7 @@
 ---@field outputSchema? any JSON Schema that the answer must satisfy.
 ---@field maxTokens? integer Tokens that the answer may have.
 ---@field temperature? number Sampling temperature.
+---@field cacheRetention? aside.CacheRetention How long the provider should keep the conversation cached, for this prompt; else the settings say.
 ---@field idempotencyId? string Made by the client: a second prompt with the same id gets the first one's answer.
 ---@field whenBusy? aside.WhenBusy What happens while the session is at work.
 

@@ -134,8 +134,12 @@ pub(super) fn encode(
     place: &Place,
     force_cache: bool,
 ) -> Vec<u8> {
-    let mark = (request.cache != CacheRetention::None && family.caches.unwrap_or(force_cache))
-        .then_some(CachePoint::new(request.cache));
+    let caches = family.caches.unwrap_or(force_cache);
+    let mark = match request.cache {
+        CacheRetention::Long if caches && family.long_cache => Some(CachePoint::LONG),
+        CacheRetention::Short | CacheRetention::Long if caches => Some(CachePoint::SHORT),
+        CacheRetention::None | CacheRetention::Short | CacheRetention::Long => None,
+    };
     let thinks = ask_for_thinking(request, model, family, place);
     let prepared = messages::prepared(request, model);
     let limit = request.max_tokens.filter(|limit| *limit > 0);

@@ -7,11 +7,14 @@ use crate::models::thinking::{self, Mapped};
 
 /// What is known of one model.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Family {
     /// Signatures, budgets and efforts are Claude's.
     pub(super) is_claude: bool,
     /// `None` where nobody said what the model is, as for a profile of one's own.
     pub(super) caches: Option<bool>,
+    /// What is cached may be kept for an hour.
+    pub(super) long_cache: bool,
     /// Thinks as much as it finds right, within an effort, rather than within a budget.
     pub(super) is_adaptive: bool,
     pub(super) takes_temperature: bool,
@@ -32,6 +35,7 @@ impl Family {
         Self {
             is_claude,
             caches: named(&["claude"]).then(|| named(CACHES)),
+            long_cache: switch("supportsLongCacheRetention").unwrap_or(true),
             is_adaptive,
             takes_temperature: switch("supportsTemperature").unwrap_or(!(is_claude && named(NO_TEMPERATURE))),
         }
@@ -87,6 +91,7 @@ mod tests {
         let expected = Family {
             is_claude: claude,
             caches,
+            long_cache: true,
             is_adaptive: adaptive,
             takes_temperature: temperature,
         };

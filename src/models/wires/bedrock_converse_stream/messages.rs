@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::family::Family;
 use crate::catalog::Model;
-use crate::models::message::{Assistant, Block, CacheRetention, Content, Message, Request};
+use crate::models::message::{Assistant, Block, Content, Message, Request};
 use crate::models::{handoff, json};
 
 /// The longest id of a call, and name of a tool.
@@ -93,9 +93,10 @@ pub(super) struct CachePoint {
 }
 
 impl CachePoint {
-    pub(super) fn new(retention: CacheRetention) -> Self {
-        Self { r#type: "default", ttl: (retention == CacheRetention::Long).then_some("1h") }
-    }
+    /// What stands before it is kept for minutes.
+    pub(super) const SHORT: Self = Self { r#type: "default", ttl: None };
+    /// The same for an hour.
+    pub(super) const LONG: Self = Self { r#type: "default", ttl: Some("1h") };
 }
 
 /// The request's conversation made fit for `model`.

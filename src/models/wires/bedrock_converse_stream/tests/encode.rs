@@ -304,6 +304,10 @@ fn caches_are_marked_after_the_system_prompt_and_the_last_turn_of_the_user() {
     let long =
         [r#"/messages/2/content/1 {"ttl":"1h","type":"default"}"#, r#"/system/1 {"ttl":"1h","type":"default"}"#];
     assert_eq!(marks(&asked(CacheRetention::Long), &of(CLAUDE)), long);
+    let mut brief = of(CLAUDE);
+    let switch = json!({"supportsLongCacheRetention": false});
+    brief.compat = std::sync::Arc::new(switch.as_object().unwrap().clone());
+    assert_eq!(marks(&asked(CacheRetention::Long), &brief), short);
     for (cache, id) in [
         (CacheRetention::None, CLAUDE),
         (CacheRetention::Long, NOVA),
