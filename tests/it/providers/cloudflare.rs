@@ -235,13 +235,16 @@ fn what_is_stored_with_the_key_stands_above_the_environment() {
     check(&request, url, way.2, &[("authorization", &key)]);
 }
 
+/// A provider and its model, the ids that are set, and the one that is wrong.
+type Wrong<'r> = ((&'r str, &'r str), &'r [(&'r str, &'r str)], &'r str);
+
 #[test]
 fn nothing_is_sent_while_an_id_is_missing_or_no_id() {
     let internet = Internet::start();
     let (account, gateway) = ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_GATEWAY_ID");
     let workers = ("cloudflare-workers-ai", "@cf/moonshotai/kimi-k2.6");
     let behind = ("cloudflare-ai-gateway", "claude-sonnet-4-5");
-    let rows: &[((&str, &str), &[(&str, &str)], &str)] = &[
+    let rows: &[Wrong<'_>] = &[
         (workers, &[], account),
         (workers, &[(account, " ")], account),
         (behind, &[(account, "a")], gateway),
