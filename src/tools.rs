@@ -7,6 +7,8 @@ pub mod change;
 pub mod context;
 pub mod demo;
 pub mod intent;
+pub mod shell_line;
+pub mod shown;
 pub mod workspace;
 
 use std::future::Future;
