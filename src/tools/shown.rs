@@ -97,7 +97,18 @@ fn run_of(text: &str) -> Run {
 
 /// `text` as one line of at most about `most` characters.
 pub fn line(text: &str, most: usize) -> String {
-    let one: String = show(text).chars().map(|c| if c == '\n' { '⏎' } else if c == '\t' { ' ' } else { c }).collect();
+    let one: String = show(text)
+        .chars()
+        .map(|c| {
+            if c == '\n' {
+                '⏎'
+            } else if c == '\t' {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
     cut(&one, most)
 }
 
@@ -111,7 +122,8 @@ pub fn cut(text: &str, most: usize) -> String {
     let tail = most - head;
     let left_out = count - head - tail;
     let mut kept: String = text.chars().take(head).collect();
-    kept.push_str(&format!(" ⟨{left_out} more characters here⟩ "));
+    let note = format!(" ⟨{left_out} more characters here⟩ ");
+    kept.push_str(&note);
     kept.extend(text.chars().skip(count - tail));
     kept
 }

@@ -270,8 +270,9 @@ impl<'t> Lexer<'t> {
 
     /// An empty pair of quotes before the rest of a word hides what the word is.
     fn after_empty(&mut self, empty: bool) {
-        let goes_on =
-            self.peek().is_some_and(|next| !matches!(next, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | ')'));
+        let goes_on = self
+            .peek()
+            .is_some_and(|next| !matches!(next, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | ')'));
         if empty && goes_on {
             self.word(|word| word.hidden = true);
         }
@@ -363,13 +364,15 @@ impl<'t> Lexer<'t> {
 
     /// Ends everything down to the list of commands that ends like this.
     fn close(&mut self, close: Close) {
-        let found = self.frames.iter().rposition(|frame| matches!(frame, Frame::Commands(of, _) if *of == close));
+        let found =
+            self.frames.iter().rposition(|frame| matches!(frame, Frame::Commands(of, _) if *of == close));
         // A parenthesis within quotes or backticks does not end what was open before them.
         let barred = self
             .frames
             .iter()
             .rposition(|frame| matches!(frame, Frame::Quotes | Frame::Commands(Close::Backtick, _)));
-        let found = found.filter(|found| close == Close::Backtick || barred.is_none_or(|barred| barred < *found));
+        let found =
+            found.filter(|found| close == Close::Backtick || barred.is_none_or(|barred| barred < *found));
         let Some(found) = found else {
             self.why(Why::Compound);
             self.end_command();

@@ -10,15 +10,64 @@ const MAX_LEVELS: usize = 8;
 
 /// Builtins after which a line does not mean what it says.
 const CHANGES_SHELL: &[&str] = &[
-    ".", "alias", "bind", "builtin", "caller", "compgen", "complete", "declare", "dirs", "enable", "eval",
-    "exec", "export", "fc", "getopts", "hash", "let", "local", "mapfile", "popd", "pushd", "read",
-    "readarray", "readonly", "set", "shift", "shopt", "source", "trap", "typeset", "ulimit", "umask",
-    "unalias", "unset",
+    ".",
+    "alias",
+    "bind",
+    "builtin",
+    "caller",
+    "compgen",
+    "complete",
+    "declare",
+    "dirs",
+    "enable",
+    "eval",
+    "exec",
+    "export",
+    "fc",
+    "getopts",
+    "hash",
+    "let",
+    "local",
+    "mapfile",
+    "popd",
+    "pushd",
+    "read",
+    "readarray",
+    "readonly",
+    "set",
+    "shift",
+    "shopt",
+    "source",
+    "trap",
+    "typeset",
+    "ulimit",
+    "umask",
+    "unalias",
+    "unset",
 ];
 
 const SHELLS: &[&str] = &[
-    "ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "mksh", "nu", "oksh", "osh", "posh", "pwsh",
-    "rbash", "sh", "tcsh", "xonsh", "yash", "zsh", "powershell", "cmd",
+    "ash",
+    "bash",
+    "csh",
+    "dash",
+    "elvish",
+    "fish",
+    "ksh",
+    "mksh",
+    "nu",
+    "oksh",
+    "osh",
+    "posh",
+    "pwsh",
+    "rbash",
+    "sh",
+    "tcsh",
+    "xonsh",
+    "yash",
+    "zsh",
+    "powershell",
+    "cmd",
 ];
 
 /// Interpreters, and the options by which they take a script from the line.
@@ -32,7 +81,21 @@ const INTERPRETERS: &[(&str, &[&str])] = &[
     ("julia", &["-e", "-E", "--eval", "--print"]),
     ("lua", &["-e", "-"]),
     ("luajit", &["-e", "-"]),
-    ("node", &["-e", "-p", "-r", "-", "--eval", "--print", "--require", "--import", "--loader", "--experimental-loader"]),
+    (
+        "node",
+        &[
+            "-e",
+            "-p",
+            "-r",
+            "-",
+            "--eval",
+            "--print",
+            "--require",
+            "--import",
+            "--loader",
+            "--experimental-loader",
+        ],
+    ),
     ("nodejs", &["-e", "-p", "-r", "-", "--eval", "--print", "--require", "--import", "--loader"]),
     ("nvim", &["-c", "-S", "-s", "-u", "-l", "-es", "--cmd"]),
     ("osascript", &["-e", "-"]),
@@ -74,7 +137,20 @@ const OPTIONS: &[(&str, &[&str])] = &[
     ("scp", &["-S", "-o", "-F"]),
     ("sort", &["-o", "--output", "--compress-program"]),
     ("ssh", &["-o", "-F"]),
-    ("tar", &["-I", "-F", "--use-compress-program", "--to-command", "--checkpoint-action", "--info-script", "--new-volume-script", "--rsh-command", "--rmt-command"]),
+    (
+        "tar",
+        &[
+            "-I",
+            "-F",
+            "--use-compress-program",
+            "--to-command",
+            "--checkpoint-action",
+            "--info-script",
+            "--new-volume-script",
+            "--rsh-command",
+            "--rmt-command",
+        ],
+    ),
     ("tree", &["-o", "-R"]),
     ("wget", &["-e", "--execute", "--use-askpass", "--config"]),
     ("zip", &["-TT", "--unzip-command"]),
@@ -84,9 +160,27 @@ const OPTIONS: &[(&str, &[&str])] = &[
 const GIT_GLOBAL: &[&str] =
     &["-c", "--config-env", "--exec-path", "-C", "--git-dir", "--work-tree", "--namespace", "--super-prefix"];
 const GIT: &[&str] = &[
-    "-O", "-x", "--output", "--ext-diff", "--textconv", "--open-files-in-pager", "--exec", "--upload-pack",
-    "--receive-pack", "--config", "--template", "--strategy", "--show-signature", "--gpg-sign",
-    "--edit-description", "--paginate", "--tool", "--extcmd", "--to-cmd", "--cc-cmd", "--sendmail-cmd",
+    "-O",
+    "-x",
+    "--output",
+    "--ext-diff",
+    "--textconv",
+    "--open-files-in-pager",
+    "--exec",
+    "--upload-pack",
+    "--receive-pack",
+    "--config",
+    "--template",
+    "--strategy",
+    "--show-signature",
+    "--gpg-sign",
+    "--edit-description",
+    "--paginate",
+    "--tool",
+    "--extcmd",
+    "--to-cmd",
+    "--cc-cmd",
+    "--sendmail-cmd",
     "--filter",
 ];
 
@@ -206,7 +300,9 @@ fn inner(name: &str, rest: &[Word]) -> Inner {
             let (at, clean) = skip(rest, &["-s", "-k", "--signal", "--kill-after"], long);
             let is_duration = rest.get(at).is_some_and(|word| {
                 let text = word.text.trim_end_matches(['s', 'm', 'h', 'd']);
-                !word.expands && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+                !word.expands
+                    && !text.is_empty()
+                    && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
             });
             transparent_if(clean && is_duration, at + 1)
         }
@@ -225,14 +321,19 @@ fn inner(name: &str, rest: &[Word]) -> Inner {
         }
         "nohup" => transparent_if(true, skip(rest, &[], |_| false).0),
         "time" | "gtime" => {
-            let (at, clean) = skip(rest, &["-f", "-o", "--format", "--output"], |text| text == "-p" || text == "-v");
-            let writes = rest.iter().take(at).any(|word| word.text.starts_with("-o") || word.text.starts_with("--output"));
+            let (at, clean) =
+                skip(rest, &["-f", "-o", "--format", "--output"], |text| text == "-p" || text == "-v");
+            let writes = rest
+                .iter()
+                .take(at)
+                .any(|word| word.text.starts_with("-o") || word.text.starts_with("--output"));
             transparent_if(clean && !writes, at)
         }
         "stdbuf" => {
             let buffer = |text: &str| {
                 ["-i", "-o", "-e", "--input=", "--output=", "--error="].iter().any(|option| {
-                    text.strip_prefix(option).is_some_and(|mode| !mode.is_empty() && (mode == "L" || number(mode)))
+                    text.strip_prefix(option)
+                        .is_some_and(|mode| !mode.is_empty() && (mode == "L" || number(mode)))
                 })
             };
             let (at, clean) = skip(rest, &["-i", "-o", "-e"], buffer);
@@ -240,24 +341,45 @@ fn inner(name: &str, rest: &[Word]) -> Inner {
         }
         "command" => match rest.first().map(|word| word.text.as_str()) {
             None | Some("-v" | "-V") => Inner::None,
-            Some(option) if option.starts_with('-') => Inner::Opaque(skip(rest, &[], |_| true).0, Why::ChangesShell),
+            Some(option) if option.starts_with('-') => {
+                Inner::Opaque(skip(rest, &[], |_| true).0, Why::ChangesShell)
+            }
             Some(_) => Inner::Transparent(0),
         },
         "env" => {
             let valued = ["-u", "--unset", "-C", "--chdir", "-S", "--split-string", "--argv0", "-a"];
             let (at, clean) = skip(rest, &valued, |_| false);
-            let set = rest.get(at..).unwrap_or_default().iter().take_while(|word| word.text.contains('=')).count();
+            let set =
+                rest.get(at..).unwrap_or_default().iter().take_while(|word| word.text.contains('=')).count();
             if at == 0 && clean && set == 0 {
                 return Inner::Transparent(0);
             }
             Inner::Opaque(at + set, Why::Assignment)
         }
         "exec" | "builtin" => Inner::Opaque(skip(rest, &["-a"], |_| true).0, Why::ChangesShell),
-        "sudo" | "doas" | "pkexec" | "gosu" | "su-exec" | "setpriv" | "chroot" | "runuser" | "su" | "unshare"
-        | "nsenter" | "fakeroot" | "systemd-run" | "run0" => {
+        "sudo" | "doas" | "pkexec" | "gosu" | "su-exec" | "setpriv" | "chroot" | "runuser" | "su"
+        | "unshare" | "nsenter" | "fakeroot" | "systemd-run" | "run0" => {
             let valued = [
-                "-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "--user", "--group", "--chdir",
-                "--host", "--prompt", "--role", "--type", "--chroot", "--close-from",
+                "-u",
+                "-g",
+                "-h",
+                "-p",
+                "-C",
+                "-r",
+                "-t",
+                "-T",
+                "-U",
+                "-D",
+                "-R",
+                "--user",
+                "--group",
+                "--chdir",
+                "--host",
+                "--prompt",
+                "--role",
+                "--type",
+                "--chroot",
+                "--close-from",
             ];
             let (at, _) = skip(rest, &valued, |_| true);
             let named = usize::from(["gosu", "su-exec", "chroot", "runuser", "su"].contains(&name));
@@ -271,16 +393,65 @@ fn inner(name: &str, rest: &[Word]) -> Inner {
         }
         "xargs" | "gxargs" => {
             let valued = [
-                "-a", "-d", "-E", "-I", "-L", "-n", "-P", "-s", "--arg-file", "--delimiter", "--max-args",
-                "--max-procs", "--max-lines", "--max-chars", "--replace", "-J", "-R", "-S",
+                "-a",
+                "-d",
+                "-E",
+                "-I",
+                "-L",
+                "-n",
+                "-P",
+                "-s",
+                "--arg-file",
+                "--delimiter",
+                "--max-args",
+                "--max-procs",
+                "--max-lines",
+                "--max-chars",
+                "--replace",
+                "-J",
+                "-R",
+                "-S",
             ];
             Inner::Opaque(skip(rest, &valued, |_| true).0, Why::RunsProgram)
         }
-        "parallel" | "watch" | "setsid" | "flock" | "strace" | "ltrace" | "script" | "entr" | "chrt" | "taskset"
-        | "numactl" | "caffeinate" | "unbuffer" | "rlwrap" | "daemonize" | "dbus-run-session" | "xvfb-run"
-        | "busybox" | "toybox" | "proxychains" | "torsocks" | "torify" | "catchsegv" | "valgrind" | "gdb" | "lldb"
-        | "firejail" | "bwrap" | "hyperfine" | "faketime" | "direnv" | "dotenv" | "with-contenv" | "start-stop-daemon"
-        | "ld.so" | "ld-linux-x86-64.so.2" | "ld-linux.so.2" | "ld-linux-aarch64.so.1" => {
+        "parallel"
+        | "watch"
+        | "setsid"
+        | "flock"
+        | "strace"
+        | "ltrace"
+        | "script"
+        | "entr"
+        | "chrt"
+        | "taskset"
+        | "numactl"
+        | "caffeinate"
+        | "unbuffer"
+        | "rlwrap"
+        | "daemonize"
+        | "dbus-run-session"
+        | "xvfb-run"
+        | "busybox"
+        | "toybox"
+        | "proxychains"
+        | "torsocks"
+        | "torify"
+        | "catchsegv"
+        | "valgrind"
+        | "gdb"
+        | "lldb"
+        | "firejail"
+        | "bwrap"
+        | "hyperfine"
+        | "faketime"
+        | "direnv"
+        | "dotenv"
+        | "with-contenv"
+        | "start-stop-daemon"
+        | "ld.so"
+        | "ld-linux-x86-64.so.2"
+        | "ld-linux.so.2"
+        | "ld-linux-aarch64.so.1" => {
             let (mut at, _) = skip(rest, &["-n", "-o", "-p", "-e", "-c", "-j", "-I", "-E", "-u"], |_| true);
             // A lock, a mask or the like stands before the command.
             if matches!(name, "flock" | "chrt" | "taskset" | "faketime") {
@@ -314,7 +485,8 @@ fn own_script(name: &str, rest: &[Word], scripts: &mut Vec<String>) -> Option<Wh
         let mut strange = false;
         for word in rest {
             let text = word.text.as_str();
-            let is_option = (text.starts_with(['-', '+']) && text.len() > 1) || text == "-o" || text.starts_with('/');
+            let is_option =
+                (text.starts_with(['-', '+']) && text.len() > 1) || text == "-o" || text.starts_with('/');
             if takes_script && !text.starts_with(['-', '+']) {
                 scripts.push(text.to_owned());
                 return Some(Why::Script);
@@ -330,10 +502,14 @@ fn own_script(name: &str, rest: &[Word], scripts: &mut Vec<String>) -> Option<Wh
                 || text.starts_with('/');
             strange |= !flags.chars().all(|flag| matches!(flag, 'e' | 'u' | 'x'));
         }
-        return (takes_script || strange || operand.is_none_or(|operand| operand == "-")).then_some(Why::Script);
+        return (takes_script || strange || operand.is_none_or(|operand| operand == "-"))
+            .then_some(Why::Script);
     }
     // `su -c`, `script -c` and the like hand their script to a shell.
-    if matches!(lower.as_str(), "su" | "runuser" | "script" | "flock" | "watch" | "parallel" | "xargs" | "ssh" | "entr") {
+    if matches!(
+        lower.as_str(),
+        "su" | "runuser" | "script" | "flock" | "watch" | "parallel" | "xargs" | "ssh" | "entr"
+    ) {
         let after = rest.iter().position(|word| matches!(word.text.as_str(), "-c" | "--command"));
         if let Some(script) = after.and_then(|at| rest.get(at + 1)) {
             scripts.push(script.text.clone());
@@ -355,7 +531,12 @@ fn own_script(name: &str, rest: &[Word], scripts: &mut Vec<String>) -> Option<Wh
     let interpreter = INTERPRETERS.iter().find(|(of, _)| of.eq_ignore_ascii_case(stem));
     if let Some((_, options)) = interpreter {
         // Without anything they read what to do from their input.
-        let alone = rest.iter().all(|word| word.text.starts_with('-') && !word.text.starts_with("--v") && word.text != "-V" && word.text != "-v");
+        let alone = rest.iter().all(|word| {
+            word.text.starts_with('-')
+                && !word.text.starts_with("--v")
+                && word.text != "-V"
+                && word.text != "-v"
+        });
         return (alone || rest.iter().any(|word| is_option(&word.text, options))).then_some(Why::Script);
     }
     match lower.as_str() {
@@ -365,12 +546,27 @@ fn own_script(name: &str, rest: &[Word], scripts: &mut Vec<String>) -> Option<Wh
         }
         "sed" | "gsed" => {
             let harmless = |word: &Word| {
-                matches!(word.text.as_str(), "-n" | "-E" | "-r" | "-e" | "-u" | "-s" | "-z" | "--quiet" | "--silent" | "--regexp-extended")
+                matches!(
+                    word.text.as_str(),
+                    "-n" | "-E"
+                        | "-r"
+                        | "-e"
+                        | "-u"
+                        | "-s"
+                        | "-z"
+                        | "--quiet"
+                        | "--silent"
+                        | "--regexp-extended"
+                )
             };
             let first = rest.iter().position(|word| !harmless(word));
             let fine = first.is_some_and(|first| {
                 rest.get(first).is_some_and(|script| is_plain_sed(&script.text))
-                    && rest.get(first + 1..).unwrap_or_default().iter().all(|word| !word.text.starts_with('-'))
+                    && rest
+                        .get(first + 1..)
+                        .unwrap_or_default()
+                        .iter()
+                        .all(|word| !word.text.starts_with('-'))
             });
             (!fine).then_some(Why::Script)
         }
@@ -393,7 +589,9 @@ fn is_plain_sed(script: &str) -> bool {
         // Nothing is escaped, so that no reading of it can differ.
         !rest.contains(['\\', '\n'])
             && pieces.len() == 4
-            && pieces.last().is_some_and(|flags| flags.chars().all(|flag| matches!(flag, 'g' | 'p' | 'I' | 'i' | '0'..='9')))
+            && pieces.last().is_some_and(|flags| {
+                flags.chars().all(|flag| matches!(flag, 'g' | 'p' | 'I' | 'i' | '0'..='9'))
+            })
     })
 }
 

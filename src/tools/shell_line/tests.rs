@@ -8,14 +8,15 @@ fn told(line: &str) -> String {
     let mut told = String::new();
     for command in &read.commands {
         let words: Vec<&str> = command.words.iter().map(|word| word.text.as_str()).collect();
-        told.push_str(&format!("[{}]", words.join("·")));
+        told.extend(["[", &words.join("·"), "]"]);
         for redirect in &command.redirects {
-            let sign = if redirect.kind == RedirectKind::Read { '<' } else { '>' };
-            told.push_str(&format!("{sign}{}", redirect.target.text));
+            let sign = if redirect.kind == RedirectKind::Read { "<" } else { ">" };
+            told.extend([sign, redirect.target.text.as_str()]);
         }
     }
     if let Understood::Not(whys) = read.understood {
-        told.push_str(&format!(" {whys:?}"));
+        let whys = format!(" {whys:?}");
+        told.push_str(&whys);
     }
     told
 }
@@ -145,7 +146,11 @@ fn wrappers_are_looked_through() {
     check_levels("command -v rm", &["command -v rm"], 0);
     check_levels("env rm x", &["env rm x", "rm x"], 1);
     check_levels("env -i A=1 rm x", &["env -i A=1 rm x", "rm x"], 0);
-    check_levels("sudo -u me -E timeout 1 rm x", &["sudo -u me -E timeout 1 rm x", "timeout 1 rm x", "rm x"], 0);
+    check_levels(
+        "sudo -u me -E timeout 1 rm x",
+        &["sudo -u me -E timeout 1 rm x", "timeout 1 rm x", "rm x"],
+        0,
+    );
     check_levels("sudo A=1 rm x", &["sudo A=1 rm x", "rm x"], 0);
     check_levels("xargs -n 1 -I {} rm {}", &["xargs -n 1 -I {} rm {}", "rm {}"], 0);
     check_levels("find . -name a -exec rm {} +", &["find . -name a -exec rm {} +", "rm {} +"], 0);
@@ -169,7 +174,23 @@ fn long_and_deep_lines_are_read_in_time_and_not_understood() {
     let read = ShellLine::read(&long);
     assert!(!read.is_understood());
     assert!(read.commands.len() <= 2_000);
-    for piece in ["$(", "(", "`", "\"$(", "{ ", "<<a ", "'\"", "${", "<(", "sudo ", "bash -c '", "((", "\\", "a=", "[["] {
+    for piece in [
+        "$(",
+        "(",
+        "`",
+        "\"$(",
+        "{ ",
+        "<<a ",
+        "'\"",
+        "${",
+        "<(",
+        "sudo ",
+        "bash -c '",
+        "((",
+        "\\",
+        "a=",
+        "[[",
+    ] {
         let deep = piece.repeat(20_000);
         assert!(!ShellLine::read(&deep).is_understood(), "{piece}");
     }
