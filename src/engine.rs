@@ -26,13 +26,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use event::{
-    Answer, Event, EventBody, Field, Opened, OpenedContent, Output, OutputBody, PermissionMode,
-    PermissionOptionKind, PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo, SessionState,
-    SessionSummary, Storage,
+    Answer, EditorRequest, Event, EventBody, Field, Opened, OpenedContent, Output, OutputBody,
+    PermissionMode, PermissionOptionKind, PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo,
+    SessionState, SessionSummary, Storage,
 };
 pub use item::{
-    Failure, FailureKind, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd,
-    TurnId,
+    Failure, FailureKind, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId,
+    Severity, TurnEnd, TurnId,
 };
 pub use session::Changes;
 pub use ticket::Ticket;

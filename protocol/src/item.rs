@@ -128,7 +128,7 @@ objects! {
         pub new_start: u32,
         /// Lines after the change.
         pub new_lines: u32,
-        /// The lines with ` `, `-` or `+` before each.
+        /// The lines with ` `, `-` or `+` before each, and `\` before the word that a last line has no end.
         pub lines: Vec<String>,
         /// What the person said to it.
         pub decision: HunkDecision,
@@ -176,6 +176,8 @@ kinds! {
         },
         /// A file that was changed: `text` is a unified diff.
         FileChange {
+            /// The item of the tool call that changed it.
+            tool_call_id: String,
             /// Absolute path.
             path: String,
             /// Its path before, for a move.

@@ -199,6 +199,10 @@ methods! {
             "May a tool do this? No answer, an error or no capability means no.";
         request PromptUser = "promptUser" (PromptUserParams) -> PromptUserResult:
             "A form for the person. Without the capability the asker is told that nobody answered.";
+        request ReadFile = "readFile" (ReadFileParams) -> ReadFileResult:
+            "The text of a file as the editor has it. Without the capability the disk is read.";
+        request ApplyEdit = "applyEdit" (ApplyEditParams) -> ApplyEditResult:
+            "A change to be made in the editor. Without the capability it is made on disk.";
         notification EventHappened = "event" (Event):
             "Something happened in a conversation.";
         notification AccountsHaveChanged = "accountsChanged" (AccountsChanged):
@@ -209,10 +213,6 @@ methods! {
             "A question of the server needs no answer any more.";
     }
     Server Planned {
-        request ReadFile = "readFile" (ReadFileParams) -> ReadFileResult:
-            "The text of a file as the editor has it.";
-        request ApplyEdit = "applyEdit" (ApplyEditParams) -> ApplyEditResult:
-            "A change to be made in the editor.";
         request EditorContext = "editorContext" (EditorContextParams) -> EditorContextResult:
             "What the person looks at.";
         request OpenUrl = "openUrl" (OpenUrlParams) -> OpenUrlResult:

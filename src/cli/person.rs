@@ -30,7 +30,7 @@ pub(super) async fn ask(terminal: Terminal, signals: &mut Signals, form: Form) -
         if let Some((_, answer)) = asker.answers().pop() {
             return match answer {
                 QuestionAnswer::Values(values) => Answered::Values(values),
-                QuestionAnswer::Option { .. } | QuestionAnswer::Closed => Answered::Closed,
+                _ => Answered::Closed,
             };
         }
         tokio::select! {

@@ -43,7 +43,10 @@ const STDIN: &str = "-";
 pub(super) async fn run(system: System, args: PromptArgs, terminal: Terminal) -> Status {
     let mut page = Page::default();
     let can_ask = terminal.can_ask();
-    let world = Arc::new(World::new(system, Client { request_permission: can_ask, prompt_user: can_ask }));
+    let world = Arc::new(World::new(
+        system,
+        Client { request_permission: can_ask, prompt_user: can_ask, ..Client::default() },
+    ));
     super::complain_of_files(&world, terminal, &mut page);
     let Ok(mut signals) = Signals::watch_without_parent() else { return Status::Failed };
     // The prompt may be typed or come from a slow program: Ctrl-C ends that too.
@@ -279,6 +282,8 @@ impl Run {
                 self.asker.ask(Arc::clone(question), &mut self.page);
                 self.send_answers();
             }
+            // The command line has no buffers, and says so.
+            OutputBody::EditorRequest { .. } => {}
             OutputBody::QuestionClosed(question) => {
                 self.asker.close(*question, &mut self.page);
                 self.send_answers();

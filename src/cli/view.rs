@@ -102,7 +102,7 @@ fn notice(event: &Event, terminal: Terminal, page: &mut Page) {
         page.err(terminal.complaint(Complaint::Warning, &text, None));
     }
     if let EventBody::ItemCompleted(item) = &event.body
-        && let ItemBody::Notice { severity, hint } = &item.body
+        && let ItemBody::Notice { severity, hint, .. } = &item.body
     {
         match severity {
             Severity::Error => page.err(terminal.complaint(Complaint::Error, &item.text, hint.as_deref())),
@@ -254,7 +254,7 @@ impl Screen {
                     ItemBody::Text { .. } => Section::Text(item.id),
                     ItemBody::Thinking { .. } => Section::Thinking(item.id),
                     ItemBody::ToolCall(_) => Section::Tool,
-                    ItemBody::User { .. } | ItemBody::Notice { .. } => return,
+                    ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => return,
                 };
                 self.items.push((item.id, section));
                 if section != Section::Tool {
@@ -413,7 +413,7 @@ pub(super) fn doing(event: &Event) -> Option<String> {
         ItemBody::Text { .. } => Some("answering".to_owned()),
         ItemBody::ToolCall(call) if item.status == ItemStatus::InProgress => Some(one_line(&call.title, 40)),
         ItemBody::ToolCall(_) => Some("waiting for the model".to_owned()),
-        ItemBody::User { .. } | ItemBody::Notice { .. } => None,
+        ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => None,
     };
     match &event.body {
         EventBody::ItemStarted(item) | EventBody::ItemUpdated(item) => of_item(item),

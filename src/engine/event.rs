@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::item::{Failure, Item, ItemId, QuestionId, SessionId, TurnEnd, TurnId};
 use super::ticket::Ticket;
 use crate::models::Usage;
+use crate::tools::context::{EditorEdit, EditorText};
 
 /// One message of a session, in the order in which it must reach the client.
 #[derive(Debug)]
@@ -21,6 +22,11 @@ pub enum OutputBody {
     Event(Event),
     /// A question that the client is to answer.
     Question(Arc<Question>),
+    /// Something that the editor is asked for, which it answers like a question.
+    EditorRequest {
+        id: QuestionId,
+        request: EditorRequest,
+    },
     /// A question that needs no answer any more.
     QuestionClosed(QuestionId),
     /// The answer to an operation: it stands exactly where it belongs among the events.
@@ -156,6 +162,15 @@ pub enum QuestionBody {
     Form(crate::tools::Form),
 }
 
+/// What the editor is asked for; the person need not notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditorRequest {
+    /// The text of a file as the editor has it.
+    ReadFile { path: String },
+    /// A change that the editor is to make.
+    ApplyEdit { item: ItemId, path: String, edit: EditorEdit },
+}
+
 /// A possible answer to a permission question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermissionOption {
@@ -179,6 +194,10 @@ pub enum QuestionAnswer {
     Option { id: String, reason: Option<String> },
     /// The form's values.
     Values(BTreeMap<String, String>),
+    /// A file's text; `None` where the editor does not have it open.
+    Text(Option<EditorText>),
+    /// Whether the editor made the change, why not, and the hunks that the person rejected.
+    Edited { applied: bool, reason: Option<String>, rejected: Vec<String> },
     /// Closed, refused with an error, or not understood.
     Closed,
 }

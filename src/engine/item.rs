@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::accounts::{AccountError, AccountErrorKind};
 use crate::models::{Category, Content, Fault, Origin};
+use crate::tools::FileChange;
 
 macro_rules! numbered {
     ($($(#[$meta:meta])* $name:ident($prefix:literal);)+) => {$(
@@ -99,8 +100,17 @@ pub enum ItemBody {
     Thinking { origin: Origin, signature: Option<String>, redacted: Option<String> },
     /// A tool that the model called; `Item::text` is its result.
     ToolCall(ToolCallItem),
-    /// Something that the server has to say.
-    Notice { severity: Severity, hint: Option<String> },
+    /// A file that a tool changed; `Item::text` is a unified diff.
+    FileChange(FileChangeItem),
+    /// Something that the server has to say; with `for_model`, to the model too.
+    Notice { severity: Severity, hint: Option<String>, for_model: bool },
+}
+
+/// A file that a tool changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileChangeItem {
+    pub tool_call: ItemId,
+    pub change: FileChange,
 }
 
 impl Item {
@@ -111,7 +121,7 @@ impl Item {
             ItemBody::ToolCall(call) => call.arguments = String::new(),
             ItemBody::Text { signature, .. } => *signature = None,
             ItemBody::Thinking { signature, redacted, .. } => (*signature, *redacted) = (None, None),
-            ItemBody::User { .. } | ItemBody::Notice { .. } => {}
+            ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => {}
         }
     }
 }

@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{
-    Answer, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome, Question,
-    QuestionAnswer, QuestionBody, SessionInfo, SessionState, Storage,
+    Answer, EditorRequest, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome,
+    Question, QuestionAnswer, QuestionBody, SessionInfo, SessionState, Storage,
 };
 use super::item::{
     Failure, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd, TurnId,
@@ -28,10 +28,11 @@ use super::store::format::Record;
 use super::store::load::Loaded;
 use super::ticket::Ticket;
 use super::transcript::{Transcript, title_of};
-use super::turn::Turn;
+use super::turn::{OpenChange, Turn};
 use super::{NewSession, Prompt, World};
 use crate::catalog::ThinkingLevel;
 use crate::models::Usage;
+use crate::tools::context::EditorText;
 use crate::tools::{Ask, Report, Workspace};
 
 /// Finished prompts whose answers can be given again.
@@ -88,6 +89,14 @@ pub(super) enum Asker {
     Tool(oneshot::Sender<Option<BTreeMap<String, String>>>),
 }
 
+/// Why the editor is asked.
+pub(super) enum EditorAsker {
+    /// A tool wants a file's text.
+    Text(oneshot::Sender<Result<Option<EditorText>, String>>),
+    /// It is to make a change.
+    Change(ItemId),
+}
+
 /// The state of one session. Fields are shared with `turn.rs`, which is the other half of this type.
 pub(super) struct Session {
     pub(super) world: Arc<World>,
@@ -99,7 +108,12 @@ pub(super) struct Session {
     pub(super) report_sender: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
     pub(super) workspace: Arc<Workspace>,
+    /// Changes of files that are proposed and not settled.
+    pub(super) changes: BTreeMap<ItemId, OpenChange>,
     pub(super) questions: BTreeMap<QuestionId, (Arc<Question>, Asker)>,
+    /// What the editor is asked for.
+    pub(super) editor_requests: BTreeMap<QuestionId, EditorAsker>,
+    /// Counts both.
     next_question: u32,
     pub(super) turn: Option<Turn>,
     next_turn: u32,
@@ -145,7 +159,9 @@ impl Session {
             report_sender,
             reports,
             workspace,
+            changes: BTreeMap::new(),
             questions: BTreeMap::new(),
+            editor_requests: BTreeMap::new(),
             next_question: 0,
             turn: None,
             next_turn: 1,
@@ -245,7 +261,7 @@ impl Session {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            if self.closing && !self.out.is_waiting() {
+            if self.closing && !self.out.is_waiting() && self.changes.is_empty() {
                 self.log.settled().await;
                 if self.closers.is_empty() {
                     return;
@@ -261,7 +277,7 @@ impl Session {
             }
             let cancel = self.turn.as_ref().map(|turn| turn.cancel.clone());
             // Only tools report; while a model streams there is nothing to look for.
-            let working = self.turn.as_ref().is_some_and(Turn::is_working);
+            let working = self.turn.as_ref().is_some_and(Turn::is_working) || !self.changes.is_empty();
             tokio::select! {
                 biased;
                 () = cancelled(cancel.as_ref()) => self.finish_turn(TurnEnd::Cancelled),
@@ -557,6 +573,11 @@ impl Session {
         let Some(mut turn) = self.turn.take() else { return };
         // Closes the connection to the provider and ends the tools.
         turn.stop(self.model.as_deref());
+        self.call_off_changes();
+        for (id, asker) in std::mem::take(&mut self.editor_requests) {
+            drop(asker);
+            self.out.send(OutputBody::QuestionClosed(id));
+        }
         let status = match &end {
             TurnEnd::Failed(_) => ItemStatus::Failed,
             TurnEnd::Cancelled | TurnEnd::Interrupted => ItemStatus::Cancelled,
@@ -568,7 +589,7 @@ impl Session {
             .iter()
             .rev()
             .take_while(|item| item.turn.is_none_or(|of| of == turn.id))
-            .filter(|item| item.status == ItemStatus::InProgress)
+            .filter(|item| item.status == ItemStatus::InProgress && !self.changes.contains_key(&item.id))
             .map(|item| item.id)
             .collect();
         for item in open.into_iter().rev() {
@@ -629,7 +650,7 @@ impl Session {
             status: ItemStatus::Completed,
             created_at_ms: self.world.system.clock.now_ms(),
             text,
-            body: ItemBody::Notice { severity, hint },
+            body: ItemBody::Notice { severity, hint, for_model: false },
         });
         self.log.completed(&item, Durability::Written);
         self.out.event(EventBody::ItemStarted(Arc::clone(&item)));
@@ -648,6 +669,14 @@ impl Session {
         self.out.send(OutputBody::Question(question));
     }
 
+    /// Asks the editor for something.
+    pub(super) fn ask_editor(&mut self, request: EditorRequest, asker: EditorAsker) {
+        self.next_question += 1;
+        let id = QuestionId(self.next_question);
+        self.editor_requests.insert(id, asker);
+        self.out.send(OutputBody::EditorRequest { id, request });
+    }
+
     pub(super) fn ask_form(&mut self, ask: Ask) {
         if ask.reply.is_closed() || !self.world.client.prompt_user {
             // The tool is gone, or nobody can answer, which the tool is told by the lost reply.
@@ -658,11 +687,11 @@ impl Session {
 
     /// An answer of the client. One that is late or comes twice finds no question and is ignored.
     fn answered(&mut self, id: QuestionId, answer: QuestionAnswer) {
+        if let Some(asker) = self.editor_requests.remove(&id) {
+            return self.editor_answered(asker, answer);
+        }
         let Some((_, asker)) = self.questions.remove(&id) else { return };
-        let outcome = match &answer {
-            QuestionAnswer::Closed => "closed",
-            QuestionAnswer::Option { .. } | QuestionAnswer::Values(_) => "answered",
-        };
+        let outcome = if answer == QuestionAnswer::Closed { "closed" } else { "answered" };
         self.out.event(EventBody::QuestionResolved { question: id, outcome });
         if self.questions.is_empty() {
             self.out.event(EventBody::StateChanged(SessionState::Running));

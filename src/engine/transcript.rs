@@ -86,7 +86,12 @@ impl Transcript {
                     messages.push(Message::User(content.clone()));
                     continue;
                 }
-                ItemBody::Notice { .. } => continue,
+                ItemBody::Notice { for_model: true, .. } => {
+                    close(&mut open, &mut messages);
+                    messages.push(Message::User(vec![Content::Text(item.text.as_str().into())]));
+                    continue;
+                }
+                ItemBody::Notice { .. } | ItemBody::FileChange(_) => continue,
                 ItemBody::Text { origin, signature } => {
                     (origin, Block::Text { text: item.text.as_str().into(), signature: signature.clone() })
                 }

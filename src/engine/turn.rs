@@ -5,6 +5,7 @@
 //! What happens when a call fails is in `turn/retry.rs`.
 
 pub(super) mod budget;
+mod changes;
 mod retry;
 mod work;
 
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::changes::OpenChange;
 use self::retry::{Tries, Wait};
 use self::work::{Done, Work, offered};
 use super::Prompt;
@@ -363,7 +365,7 @@ impl Session {
                         *kept = Some(signature);
                     }
                     ItemBody::ToolCall(call) => call.signature = Some(signature),
-                    ItemBody::User { .. } | ItemBody::Notice { .. } => {}
+                    ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => {}
                 });
             }
             Delta::RedactedThinking { block, data } => {

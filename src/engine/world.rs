@@ -36,9 +36,12 @@ pub struct World {
 
 /// What the client can be asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "capabilities are yes or no")]
 pub struct Client {
     pub request_permission: bool,
     pub prompt_user: bool,
+    pub read_file: bool,
+    pub apply_edit: bool,
 }
 
 /// A model that was looked up.

@@ -1,5 +1,6 @@
 //! A change of one file, in hunks with ids: what a person is shown, accepts or rejects.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// A change of one file. The diff is computed once, here, and never again by an adapter.
@@ -15,6 +16,37 @@ pub struct FileChange {
     pub hash_before: Option<String>,
     /// Of the file's bytes after; `None` where there is none any more.
     pub hash_after: Option<String>,
+}
+
+/// The change as a unified diff, for a reader that knows nothing else.
+pub fn unified(change: &FileChange) -> String {
+    let path = change.path.display();
+    let old = change.old_path.as_ref().unwrap_or(&change.path).display();
+    let (before, after) = match change.kind {
+        ChangeKind::Add => ("/dev/null".to_owned(), path.to_string()),
+        ChangeKind::Delete => (old.to_string(), "/dev/null".to_owned()),
+        ChangeKind::Modify | ChangeKind::Move => (old.to_string(), path.to_string()),
+    };
+    let mut text = format!("--- {before}\n+++ {after}\n");
+    for hunk in &change.hunks {
+        let Hunk { old_start, old_lines, new_start, new_lines, .. } = hunk;
+        // Writing to memory does not fail.
+        let _ = writeln!(text, "@@ -{old_start},{old_lines} +{new_start},{new_lines} @@");
+        for line in &hunk.lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Names the content of a file: SHA-256 in hexadecimal.
+pub fn hash(bytes: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    digest.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// What becomes of the file.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,6 +15,9 @@ use super::intent::Place;
 use super::workspace::Workspace;
 use crate::settings::Settings;
 use crate::system::System;
+
+/// How long an editor may take to tell the text of a file. It has it in memory.
+const EDITOR_TIME: Duration = Duration::from_secs(20);
 
 /// The number of a call within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +56,7 @@ pub enum Report {
     /// Something that the person may see while the call runs; the result does not depend on it.
     Output { call: CallId, text: String },
     /// The text of a file as the editor has it.
-    EditorText { path: PathBuf, reply: oneshot::Sender<Option<EditorText>> },
+    EditorText { path: PathBuf, reply: oneshot::Sender<Result<Option<EditorText>, String>> },
     /// A change that is about to be made.
     Change { call: CallId, proposal: Box<Proposal>, reply: oneshot::Sender<Proposed> },
     /// What became of a change that the tool made itself.
@@ -159,9 +163,15 @@ impl ToolContext {
         let _ = self.reports.send(Report::Output { call: self.call, text }).await;
     }
 
-    /// The text of a file that the editor has open. `None` where it has not, or cannot be asked.
-    pub async fn editor_text(&self, path: &Path) -> Option<EditorText> {
-        self.request(|reply| Report::EditorText { path: path.to_owned(), reply }).await?
+    /// The text of a file that the editor has open. `None` where it has not, or cannot be asked; an error, in
+    /// words, where it was asked and did not say: what is on the disk may then be old.
+    pub async fn editor_text(&self, path: &Path) -> Result<Option<EditorText>, String> {
+        let asked = self.request(|reply| Report::EditorText { path: path.to_owned(), reply });
+        match tokio::time::timeout(EDITOR_TIME, asked).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err("the session has ended".to_owned()),
+            Err(_) => Err(format!("the editor did not answer within {} s", EDITOR_TIME.as_secs())),
+        }
     }
 
     /// Announces a change; nothing may be written before the answer.

@@ -177,6 +177,7 @@ fn item_bodies() -> Vec<ItemBody> {
             locations: vec![Location { path: "/a".to_owned(), line: Some(1) }],
         },
         ItemBody::FileChange {
+            tool_call_id: "i2".to_owned(),
             path: "/a".to_owned(),
             old_path: None,
             kind: FileChangeKind::Modify,

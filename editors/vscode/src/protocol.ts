@@ -561,7 +561,7 @@ export interface Hunk {
   newStart: number;
   /** Lines after the change. */
   newLines: number;
-  /** The lines with ` `, `-` or `+` before each. */
+  /** The lines with ` `, `-` or `+` before each, and `\` before the word that a last line has no end. */
   lines: string[];
   /** What the person said to it. */
   decision: HunkDecision;
@@ -672,6 +672,8 @@ export type ItemBody =
   | {
       /** A file that was changed: `text` is a unified diff. */
       type: "fileChange";
+      /** The item of the tool call that changed it. */
+      toolCallId: string;
       /** Absolute path. */
       path: string;
       /** Its path before, for a move. */
@@ -1630,9 +1632,9 @@ export interface ServerRequests {
   requestPermission: { params: RequestPermissionParams; result: RequestPermissionResult };
   /** A form for the person. Without the capability the asker is told that nobody answered. */
   promptUser: { params: PromptUserParams; result: PromptUserResult };
-  /** Planned. The text of a file as the editor has it. */
+  /** The text of a file as the editor has it. Without the capability the disk is read. */
   readFile: { params: ReadFileParams; result: ReadFileResult };
-  /** Planned. A change to be made in the editor. */
+  /** A change to be made in the editor. Without the capability it is made on disk. */
   applyEdit: { params: ApplyEditParams; result: ApplyEditResult };
   /** Planned. What the person looks at. */
   editorContext: { params: EditorContextParams; result: EditorContextResult };

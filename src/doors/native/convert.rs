@@ -3,15 +3,16 @@
 use crate::accounts::{Accounts, Source, Standing, Status};
 use crate::catalog::{Listed, Provider};
 use crate::doors::peer::RpcError;
-use crate::engine::store::format::{kind_name, mode_name};
+use crate::engine::store::format::{change_name, kind_name, mode_name};
 use crate::engine::{
-    Event, EventBody, Failure, FailureKind, Field, Item, ItemBody, ItemStatus, PermissionOptionKind,
-    PromptOutcome, Question, QuestionBody, SessionId, SessionInfo, SessionState, SessionSummary, Severity,
-    Storage, TurnEnd,
+    Event, EventBody, Failure, FailureKind, Field, FileChangeItem, Item, ItemBody, ItemId, ItemStatus,
+    PermissionOptionKind, PromptOutcome, Question, QuestionBody, SessionId, SessionInfo, SessionState,
+    SessionSummary, Severity, Storage, TurnEnd,
 };
 use crate::models::{Content, Usage};
 use crate::settings::Diagnostic;
-use crate::tools::FieldKind;
+use crate::tools::context::EditorEdit;
+use crate::tools::{FieldKind, Hunk, HunkDecision};
 use aside_protocol as wire;
 
 /// An event.
@@ -115,13 +116,36 @@ fn item_body(body: &ItemBody) -> wire::ItemBody {
             arguments: serde_json::from_str(&call.arguments).ok(),
             locations: Vec::new(),
         },
-        ItemBody::Notice { severity, hint } => wire::ItemBody::Notice {
+        ItemBody::FileChange(FileChangeItem { tool_call, change }) => wire::ItemBody::FileChange {
+            tool_call_id: tool_call.to_string(),
+            path: change.path.display().to_string(),
+            old_path: change.old_path.as_ref().map(|path| path.display().to_string()),
+            kind: change_name(change.kind).into(),
+            hunks: change.hunks.iter().map(hunk).collect(),
+        },
+        ItemBody::Notice { severity, hint, .. } => wire::ItemBody::Notice {
             severity: match severity {
                 Severity::Info => wire::Severity::Info,
                 Severity::Warning => wire::Severity::Warning,
                 Severity::Error => wire::Severity::Error,
             },
             hint: hint.clone(),
+        },
+    }
+}
+
+fn hunk(hunk: &Hunk) -> wire::Hunk {
+    wire::Hunk {
+        id: hunk.id.clone(),
+        old_start: hunk.old_start,
+        old_lines: hunk.old_lines,
+        new_start: hunk.new_start,
+        new_lines: hunk.new_lines,
+        lines: hunk.lines.clone(),
+        decision: match hunk.decision {
+            HunkDecision::Pending => wire::HunkDecision::Pending,
+            HunkDecision::Accepted => wire::HunkDecision::Accepted,
+            HunkDecision::Rejected => wire::HunkDecision::Rejected,
         },
     }
 }
@@ -189,6 +213,27 @@ pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuesti
                     .collect(),
             },
         },
+    }
+}
+
+/// A change that the editor is to make.
+pub fn apply_edit(session: &SessionId, item: ItemId, path: &str, edit: &EditorEdit) -> wire::ApplyEditParams {
+    wire::ApplyEditParams {
+        session_id: session.to_string(),
+        item_id: item.to_string(),
+        path: path.to_owned(),
+        version: edit.version.clone(),
+        edits: edit
+            .edits
+            .iter()
+            .map(|edit| wire::TextEdit {
+                start_line: edit.start_line,
+                start_byte: edit.start_byte,
+                end_line: edit.end_line,
+                end_byte: edit.end_byte,
+                text: edit.text.clone(),
+            })
+            .collect(),
     }
 }
 

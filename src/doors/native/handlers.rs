@@ -241,8 +241,12 @@ fn initialize(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObj
         return Err((call.ticket, object(&failure)));
     }
     let capabilities = params.capabilities.unwrap_or_default();
-    let client =
-        Client { request_permission: capabilities.request_permission, prompt_user: capabilities.prompt_user };
+    let client = Client {
+        request_permission: capabilities.request_permission,
+        prompt_user: capabilities.prompt_user,
+        read_file: capabilities.read_file,
+        apply_edit: capabilities.apply_edit,
+    };
     let mut settings = match params.settings {
         None | Some(serde_json::Value::Null) => serde_json::Map::new(),
         Some(serde_json::Value::Object(settings)) => settings,

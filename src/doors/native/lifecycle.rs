@@ -25,6 +25,7 @@ use crate::doors::peer::{self, Incoming, Request};
 use crate::engine::{Client, Engine, Handle, Op, QuestionAnswer, World};
 use crate::system::System;
 use crate::system::os::{self, Signals};
+use crate::tools::context::EditorText;
 
 /// Messages between the sessions and the writer.
 const OUTPUTS: usize = 128;
@@ -269,23 +270,45 @@ async fn ended_by(signals: Option<&mut Signals>) -> Ended {
 
 /// Reads a client's answer to a question; what is not understood means that it was closed.
 fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
-    /// Either answer: the fields of one kind are missing in the other.
+    /// Any answer: the fields of one kind are missing in the others.
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Either {
+    struct Any {
         #[serde(default)]
         option_id: Option<String>,
         #[serde(default)]
         reason: Option<String>,
         #[serde(default)]
         values: Option<std::collections::BTreeMap<String, String>>,
+        #[serde(default)]
+        applied: Option<bool>,
+        #[serde(default)]
+        rejected_hunks: Vec<String>,
+        #[serde(default)]
+        text: FileText,
+        #[serde(default)]
+        version: Option<String>,
+    }
+    /// Null where the editor does not have the file open, which is an answer too.
+    #[derive(Default)]
+    struct FileText(Option<Result<String, ()>>);
+    impl<'de> Deserialize<'de> for FileText {
+        fn deserialize<D: serde::Deserializer<'de>>(text: D) -> Result<Self, D::Error> {
+            Option::deserialize(text).map(|text| Self(Some(text.ok_or(()))))
+        }
     }
     // An array would be read field by field; a yes must not be found by position.
     let object = result.map(RawValue::get).filter(|result| result.starts_with('{'));
-    let either = object.and_then(|result| serde_json::from_str::<Either>(result).ok());
-    match either {
-        Some(Either { option_id: Some(id), reason, .. }) => QuestionAnswer::Option { id, reason },
-        Some(Either { values: Some(values), .. }) => QuestionAnswer::Values(values),
+    let any = object.and_then(|result| serde_json::from_str::<Any>(result).ok());
+    match any {
+        Some(Any { option_id: Some(id), reason, .. }) => QuestionAnswer::Option { id, reason },
+        Some(Any { values: Some(values), .. }) => QuestionAnswer::Values(values),
+        Some(Any { applied: Some(applied), reason, rejected_hunks: rejected, .. }) => {
+            QuestionAnswer::Edited { applied, reason, rejected }
+        }
+        Some(Any { text: FileText(Some(text)), version, .. }) => {
+            QuestionAnswer::Text(text.ok().map(|text| EditorText { text, version }))
+        }
         _ => QuestionAnswer::Closed,
     }
 }

@@ -338,7 +338,7 @@ impl Asking {
         drop(open);
         match answer {
             Ok(QuestionAnswer::Values(values)) => Some(values),
-            Ok(QuestionAnswer::Option { .. } | QuestionAnswer::Closed) | Err(_) => None,
+            Ok(_) | Err(_) => None,
         }
     }
 }

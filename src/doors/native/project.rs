@@ -6,8 +6,8 @@ use super::convert;
 use crate::doors::peer::RpcError;
 use crate::doors::peer::writer::{Projection, append};
 use crate::engine::{
-    Answer, Event, EventBody, Failure, Field, OpenedContent, Output, OutputBody, Question, QuestionId,
-    SessionId,
+    Answer, EditorRequest, Event, EventBody, Failure, Field, OpenedContent, Output, OutputBody, Question,
+    QuestionId, SessionId,
 };
 use aside_protocol as wire;
 
@@ -24,6 +24,7 @@ impl Projection for Native {
                 json.push(b'}');
             }
             OutputBody::Question(question) => ask(&output.session, question, json),
+            OutputBody::EditorRequest { id, request } => ask_editor(&output.session, *id, request, json),
             OutputBody::QuestionClosed(question) => {
                 json.extend_from_slice(
                     b"{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":",
@@ -139,6 +140,22 @@ pub fn question_of(id: &str) -> Option<(SessionId, QuestionId)> {
     let id: String = serde_json::from_str(id).ok()?;
     let (session, question) = id.split_once('/')?;
     Some((SessionId::parse(session)?, QuestionId::parse(question)?))
+}
+
+fn ask_editor(session: &SessionId, id: QuestionId, request: &EditorRequest, json: &mut Vec<u8>) {
+    json.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    append(json, &question_request_id(session, id));
+    match request {
+        EditorRequest::ReadFile { path } => {
+            json.extend_from_slice(b",\"method\":\"readFile\",\"params\":");
+            append(json, &wire::ReadFileParams { session_id: session.to_string(), path: path.clone() });
+        }
+        EditorRequest::ApplyEdit { item, path, edit } => {
+            json.extend_from_slice(b",\"method\":\"applyEdit\",\"params\":");
+            append(json, &convert::apply_edit(session, *item, path, edit));
+        }
+    }
+    json.push(b'}');
 }
 
 fn ask(session: &SessionId, question: &Question, json: &mut Vec<u8>) {

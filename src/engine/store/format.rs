@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::ThinkingLevel;
 use crate::engine::event::PermissionMode;
-use crate::engine::item::{Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
+use crate::engine::item::{
+    FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId,
+};
 use crate::models::{Content, Origin, Usage};
-use crate::tools::{Image, ToolKind};
+use crate::tools::{ChangeKind, FileChange, Hunk, HunkDecision, Image, ToolKind};
 
 /// The newest format that this program writes.
 pub const VERSION: u32 = 1;
@@ -115,6 +117,20 @@ enum StoredBody {
         severity: String,
         #[serde(default)]
         hint: Option<String>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_model: bool,
+    },
+    FileChange {
+        tool_call: u32,
+        path: String,
+        #[serde(default)]
+        old_path: Option<String>,
+        kind: String,
+        hunks: Vec<StoredHunk>,
+        #[serde(default)]
+        hash_before: Option<String>,
+        #[serde(default)]
+        hash_after: Option<String>,
     },
     #[serde(other)]
     Unknown,
@@ -132,6 +148,19 @@ enum StoredContent {
     },
     #[serde(other)]
     Unknown,
+}
+
+/// A run of changed lines.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredHunk {
+    id: String,
+    /// First line and number of lines, before and after.
+    old: (u32, u32),
+    new: (u32, u32),
+    lines: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<bool>,
 }
 
 /// A picture in a tool's result.
@@ -376,7 +405,17 @@ fn store_body(body: &ItemBody) -> StoredBody {
                 .map(|image| StoredImage { mime_type: image.mime_type.clone(), data: image.data.clone() })
                 .collect(),
         },
-        ItemBody::Notice { severity, hint } => StoredBody::Notice {
+        ItemBody::FileChange(FileChangeItem { tool_call, change }) => StoredBody::FileChange {
+            tool_call: tool_call.0,
+            path: change.path.display().to_string(),
+            old_path: change.old_path.as_ref().map(|path| path.display().to_string()),
+            kind: change_name(change.kind).to_owned(),
+            hunks: change.hunks.iter().map(store_hunk).collect(),
+            hash_before: change.hash_before.clone(),
+            hash_after: change.hash_after.clone(),
+        },
+        ItemBody::Notice { severity, hint, for_model } => StoredBody::Notice {
+            for_model: *for_model,
             severity: match severity {
                 Severity::Info => "info",
                 Severity::Warning => "warning",
@@ -422,7 +461,19 @@ fn load_body(body: StoredBody) -> Option<ItemBody> {
                     .collect(),
             })
         }
-        StoredBody::Notice { severity, hint } => ItemBody::Notice {
+        StoredBody::FileChange { tool_call, path, old_path, kind, hunks, hash_before, hash_after } => {
+            let change = FileChange {
+                path: path.into(),
+                old_path: old_path.map(Into::into),
+                kind: change_of(&kind),
+                hunks: hunks.into_iter().map(load_hunk).collect(),
+                hash_before,
+                hash_after,
+            };
+            ItemBody::FileChange(FileChangeItem { tool_call: ItemId(tool_call), change })
+        }
+        StoredBody::Notice { severity, hint, for_model } => ItemBody::Notice {
+            for_model,
             severity: match severity.as_str() {
                 "error" => Severity::Error,
                 "warning" => Severity::Warning,
@@ -432,6 +483,55 @@ fn load_body(body: StoredBody) -> Option<ItemBody> {
         },
         StoredBody::Unknown => return None,
     })
+}
+
+/// A change's name, in the file and on every wire.
+pub fn change_name(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Add => "add",
+        ChangeKind::Modify => "modify",
+        ChangeKind::Delete => "delete",
+        ChangeKind::Move => "move",
+    }
+}
+
+fn change_of(name: &str) -> ChangeKind {
+    match name {
+        "add" => ChangeKind::Add,
+        "delete" => ChangeKind::Delete,
+        "move" => ChangeKind::Move,
+        _ => ChangeKind::Modify,
+    }
+}
+
+fn store_hunk(hunk: &Hunk) -> StoredHunk {
+    StoredHunk {
+        id: hunk.id.clone(),
+        old: (hunk.old_start, hunk.old_lines),
+        new: (hunk.new_start, hunk.new_lines),
+        lines: hunk.lines.clone(),
+        accepted: match hunk.decision {
+            HunkDecision::Pending => None,
+            HunkDecision::Accepted => Some(true),
+            HunkDecision::Rejected => Some(false),
+        },
+    }
+}
+
+fn load_hunk(stored: StoredHunk) -> Hunk {
+    Hunk {
+        id: stored.id,
+        old_start: stored.old.0,
+        old_lines: stored.old.1,
+        new_start: stored.new.0,
+        new_lines: stored.new.1,
+        lines: stored.lines,
+        decision: match stored.accepted {
+            None => HunkDecision::Pending,
+            Some(true) => HunkDecision::Accepted,
+            Some(false) => HunkDecision::Rejected,
+        },
+    }
 }
 
 fn store_origin(origin: &Origin) -> StoredOrigin {

@@ -11,8 +11,10 @@ use super::format::{Record, VERSION, mode_of};
 use super::{SessionFile, Store};
 use crate::catalog::ThinkingLevel;
 use crate::engine::event::{PermissionMode, SessionSummary};
-use crate::engine::item::{Failure, Item, ItemStatus, SessionId, cut};
+use crate::engine::item::{Failure, FileChangeItem, Item, ItemBody, ItemStatus, SessionId, cut};
 use crate::models::Usage;
+use crate::system::files::Files;
+use crate::tools::change::hash;
 
 /// How much of a file is read for a list.
 const HEAD: usize = 8 << 10;
@@ -72,6 +74,9 @@ pub fn load(store: &Store, session: &SessionId, access: Access) -> Result<Loaded
     if access == Access::Read {
         let bytes = files.read(&path).map_err(|error| failed("read", &error))?;
         let mut loaded = parse(&bytes).ok_or_else(foreign)?;
+        for item in loaded.items.iter_mut().filter(|item| item.status == ItemStatus::InProgress) {
+            item.status = ItemStatus::Cancelled;
+        }
         loaded.read_only.get_or_insert_with(|| "it was opened to be read".to_owned());
         return Ok(loaded);
     }
@@ -86,6 +91,9 @@ pub fn load(store: &Store, session: &SessionId, access: Access) -> Result<Loaded
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|error| failed("read", &error))?;
     let mut loaded = parse(&bytes).ok_or_else(foreign)?;
+    for item in loaded.items.iter_mut().filter(|item| item.status == ItemStatus::InProgress) {
+        item.status = settled(item, files.as_ref());
+    }
     if let Some(why) = &loaded.read_only {
         return Err(Failure::read_only(session, why));
     }
@@ -197,12 +205,27 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         }
     }
     loaded.items = items.into_values().collect();
-    for item in &mut loaded.items {
-        if item.status == ItemStatus::InProgress {
-            item.status = ItemStatus::Cancelled;
-        }
-    }
     Some(loaded)
+}
+
+/// How an item ended that the process did not live to end. A change of a file was made or not: the file says
+/// which. Where it is neither what it was nor what it should have become, somebody else has been there.
+fn settled(item: &Item, files: &dyn Files) -> ItemStatus {
+    let ItemBody::FileChange(FileChangeItem { change, .. }) = &item.body else {
+        return ItemStatus::Cancelled;
+    };
+    let now = match files.read(&change.path) {
+        Ok(bytes) => Some(hash(&bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(_) => return ItemStatus::Failed,
+    };
+    if now == change.hash_after {
+        ItemStatus::Completed
+    } else if now == change.hash_before {
+        ItemStatus::Cancelled
+    } else {
+        ItemStatus::Failed
+    }
 }
 
 /// One page of the sessions that are kept, the newest first. `after` is a cursor of an earlier page.

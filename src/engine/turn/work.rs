@@ -3,8 +3,10 @@
 //! Calls that change nothing run side by side; any other waits for those before it and keeps back those behind it,
 //! from its first look at the disk to its result.
 
+use std::io;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::{Session, State, Turn};
@@ -14,8 +16,9 @@ use crate::engine::event::{
 use crate::engine::item::{self, Item, ItemBody, ItemId, ItemStatus};
 use crate::engine::session::Asker;
 use crate::models;
+use crate::tools::context::Proposed;
 use crate::tools::{
-    self, Audience, CallId, Effect, Intent, Place, Report, Scope, Tool, ToolContext, ToolOutcome,
+    self, Audience, CallId, ChangeId, Effect, Intent, Place, Report, Scope, Tool, ToolContext, ToolOutcome,
 };
 
 /// What the model is told of a call that its output limit cut.
@@ -51,6 +54,8 @@ enum Stage {
 pub(in crate::engine) enum Done {
     Prepared(Result<Intent, ToolOutcome>),
     Ended(ToolOutcome),
+    /// Something else of it, which went where it belongs.
+    Nothing,
 }
 
 impl Work {
@@ -204,6 +209,7 @@ impl Session {
         match done {
             Done::Prepared(Ok(intent)) => self.decide(id, intent),
             Done::Prepared(Err(outcome)) | Done::Ended(outcome) => self.tool_ended(id, outcome),
+            Done::Nothing => {}
         }
         self.advance();
     }
@@ -264,7 +270,7 @@ impl Session {
     pub(in crate::engine) fn permission_answered(&mut self, id: ItemId, answer: QuestionAnswer) {
         let (taken, reason) = match answer {
             QuestionAnswer::Option { id, reason } => (id, reason),
-            QuestionAnswer::Values(_) | QuestionAnswer::Closed => (String::new(), None),
+            _ => (String::new(), None),
         };
         let Some(job) = self.work().and_then(|work| work.job(id)) else { return };
         let Stage::Asking(intent) = std::mem::replace(&mut job.stage, Stage::Preparing) else { return };
@@ -316,14 +322,30 @@ impl Session {
         }
     }
 
+    /// Lets a tool make its change once it is written down that it was begun.
+    pub(super) fn when_stored(
+        &mut self,
+        stored: oneshot::Receiver<io::Result<()>>,
+        change: ChangeId,
+        reply: oneshot::Sender<Proposed>,
+    ) {
+        let Some(work) = self.work() else { return };
+        work.running.spawn(async move {
+            // A disk that fails is told of by the log; the file that the tool writes may be on another.
+            let _ = stored.await;
+            let _ = reply.send(Proposed::Write(change));
+            (ItemId(change.0), Done::Nothing)
+        });
+    }
+
     /// A running tool tells something, or asks for something.
     pub(in crate::engine) fn report(&mut self, report: Report) {
         match report {
             Report::Ask(ask) => self.ask_form(ask),
             Report::Output { call, text } => self.tool_output(ItemId(call.0), &text),
-            Report::EditorText { reply, .. } => drop(reply),
-            Report::Change { reply, .. } => drop(reply),
-            Report::Settled { .. } => {}
+            Report::EditorText { path, reply } => self.editor_text(path.display().to_string(), reply),
+            Report::Change { call, proposal, reply } => self.propose(call, *proposal, reply),
+            Report::Settled { change, end } => self.settled(change, end),
         }
     }
 

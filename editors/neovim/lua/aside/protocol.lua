@@ -368,7 +368,7 @@
 ---@field oldLines integer Lines before the change.
 ---@field newStart integer First line after the change, 1-based.
 ---@field newLines integer Lines after the change.
----@field lines string[] The lines with ` `, `-` or `+` before each.
+---@field lines string[] The lines with ` `, `-` or `+` before each, and `\` before the word that a last line has no end.
 ---@field decision aside.HunkDecision What the person said to it.
 
 --- What the person said to a change.
@@ -439,6 +439,7 @@
 --- A file that was changed: `text` is a unified diff.
 ---@class aside.Item.fileChange: aside.Item
 ---@field type "fileChange"
+---@field toolCallId string The item of the tool call that changed it.
 ---@field path string Absolute path.
 ---@field oldPath? string Its path before, for a move.
 ---@field kind aside.FileChangeKind What became of it.
