@@ -10,6 +10,7 @@ pub mod item;
 mod log;
 mod looking;
 mod outbox;
+mod queue;
 mod session;
 pub mod store;
 pub mod ticket;
@@ -34,6 +35,7 @@ pub use item::{
     Failure, FailureKind, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId,
     Severity, TurnEnd, TurnId,
 };
+pub use queue::{QueueAction, QueueEntry, WhenBusy};
 pub use session::Changes;
 pub use ticket::Ticket;
 pub use world::{Client, Found, World};
@@ -71,21 +73,16 @@ pub struct Prompt {
     pub cache: Option<CacheRetention>,
     /// Made by the client: a second prompt with the same id gets the first one's answer.
     pub idempotency: Option<Arc<str>>,
+    pub when_busy: WhenBusy,
 }
 
-impl Prompt {
-    /// All of it as plain text.
-    pub fn text(&self) -> String {
-        let parts: Vec<&str> = self
-            .content
-            .iter()
-            .map(|content| match content {
-                Content::Text(text) => text,
-                Content::Image { .. } => "[image]",
-            })
-            .collect();
-        parts.join("\n")
-    }
+/// What a person said, as plain text.
+fn text_of(content: &[Content]) -> String {
+    let parts = content.iter().map(|content| match content {
+        Content::Text(text) => text,
+        Content::Image { .. } => "[image]",
+    });
+    parts.collect::<Vec<&str>>().join("\n")
 }
 
 /// How a new session begins.
@@ -137,9 +134,23 @@ pub enum Op {
         prompt: Box<Prompt>,
         cancel: CancellationToken,
     },
+    /// `item` is one tool call; without it the turn is meant.
     Cancel {
         ticket: Option<Ticket>,
         session: String,
+        item: Option<String>,
+    },
+    /// `turn`: refused where another runs.
+    Steer {
+        ticket: Ticket,
+        session: String,
+        content: Vec<Content>,
+        turn: Option<String>,
+    },
+    Queue {
+        ticket: Ticket,
+        session: String,
+        action: QueueAction,
     },
     Answer {
         session: SessionId,
@@ -326,7 +337,20 @@ impl Engine {
             Op::Prompt { ticket, session, cwd, system, prompt, cancel } => {
                 self.prompt(ticket, session, cwd, system, prompt, cancel);
             }
-            Op::Cancel { ticket, session } => self.cancel(ticket, &session),
+            Op::Cancel { ticket, session, item } => self.cancel(ticket, &session, item),
+            Op::Steer { ticket, session, content, turn } => {
+                self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Steer {
+                    ticket,
+                    content,
+                    turn,
+                });
+            }
+            Op::Queue { ticket, session, action } => {
+                self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Queue {
+                    ticket,
+                    action,
+                });
+            }
             Op::Answer { session, question, answer } => {
                 if let Some(seat) = self.sessions.get(&session) {
                     // A session that is that far behind has lost its client's patience anyway; the question
@@ -445,8 +469,14 @@ impl Engine {
             Command::Prompt { ticket, .. }
             | Command::Open { ticket, .. }
             | Command::Configure { ticket, .. }
+            | Command::Steer { ticket, .. }
+            | Command::Queue { ticket, .. }
+            | Command::Cancel { ticket: Some(ticket), .. }
             | Command::Close { ticket: Some(ticket) } => self.reply(ticket, Err(failure)),
-            Command::Answer { .. } | Command::World(_) | Command::Close { ticket: None } => {}
+            Command::Answer { .. }
+            | Command::World(_)
+            | Command::Cancel { ticket: None, .. }
+            | Command::Close { ticket: None } => {}
         }
     }
 
@@ -565,22 +595,23 @@ impl Engine {
         self.deliver(&id, Command::Prompt { ticket, prompt, cancel });
     }
 
-    fn cancel(&mut self, ticket: Option<Ticket>, session: &str) {
-        let seat = SessionId::parse(session).and_then(|id| self.sessions.get_mut(&id));
-        let answer = match seat {
-            None => Err(Failure::no_session(session)),
-            Some(seat) => {
-                let mut any = false;
-                for cancel in seat.cancels.drain(..) {
-                    any |= !cancel.is_cancelled();
-                    cancel.cancel();
-                }
-                Ok(Answer::Cancelled { any })
+    fn cancel(&mut self, ticket: Option<Ticket>, session: &str, item: Option<String>) {
+        let seat = SessionId::parse(session).and_then(|id| Some((self.sessions.get_mut(&id)?, id)));
+        let Some((seat, id)) = seat else {
+            if let Some(ticket) = ticket {
+                self.reply(ticket, Err(Failure::no_session(session)));
             }
+            return;
         };
-        if let Some(ticket) = ticket {
-            self.reply(ticket, answer);
+        let mut any = false;
+        if item.is_none() {
+            // The tokens reach a session whatever it is waiting for; its mailbox has the rest.
+            for cancel in seat.cancels.drain(..) {
+                any |= !cancel.is_cancelled();
+                cancel.cancel();
+            }
         }
+        self.deliver(&id, Command::Cancel { ticket, item, any });
     }
 }
 
@@ -591,6 +622,9 @@ fn refuse(mut mailbox: mpsc::Receiver<Command>, replies: &mpsc::UnboundedSender<
         let (Command::Prompt { ticket, .. }
         | Command::Open { ticket, .. }
         | Command::Configure { ticket, .. }
+        | Command::Steer { ticket, .. }
+        | Command::Queue { ticket, .. }
+        | Command::Cancel { ticket: Some(ticket), .. }
         | Command::Close { ticket: Some(ticket) }) = command
         else {
             continue;

@@ -167,6 +167,10 @@ methods! {
             "Sends a prompt, streams `event` notifications and answers when the turn has ended.";
         request Cancel = "cancel" (CancelParams) -> CancelResult:
             "Ends the turn that runs. Its `prompt` is answered with `stopReason: \"cancelled\"`. May be sent as a notification.";
+        request Steer = "steer" (SteerParams) -> Empty:
+            "Adds to the running turn: reaches the model before its next call.";
+        request Queue = "queue" (QueueParams) -> QueueResult:
+            "Lists and changes what waits behind the running turn.";
         notification CancelRequest = "$/cancelRequest" (CancelRequestParams):
             "Cancels a request by its id. A cancelled request is still answered.";
         notification Exit = "exit" (Empty):
@@ -183,10 +187,6 @@ methods! {
             "Removes a conversation for good.";
         request ExportSession = "exportSession" (ExportSessionParams) -> ExportSessionResult:
             "Writes a conversation out.";
-        request Steer = "steer" (SteerParams) -> Empty:
-            "Adds to the running turn: reaches the model before its next call.";
-        request Queue = "queue" (QueueParams) -> QueueResult:
-            "Lists and changes what waits behind the running turn.";
         request Compact = "compact" (CompactParams) -> Empty:
             "Shortens a conversation by a summary.";
         request Rewind = "rewind" (RewindParams) -> RewindResult:

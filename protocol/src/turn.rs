@@ -25,9 +25,9 @@ open_enum! {
     WhenBusy {
         /// It is refused with -32003.
         Refuse = "refuse",
-        /// It waits its turn.
+        /// It waits its turn, in the queue, and is answered at the end of it.
         Queue = "queue",
-        /// It reaches the model before its next call.
+        /// It reaches the model before its next call, and gets the answer of the turn that runs.
         Steer = "steer",
     }
 }
@@ -156,10 +156,14 @@ objects! {
         pub currency: String,
     }
 
-    /// Ends the turn that runs, and what waits behind it.
+    /// Ends the turn that runs, and the prompts that wait behind it with their requests open. Entries of the
+    /// queue stay, and none begins before a prompt or a new entry.
     pub struct CancelParams {
         /// The conversation.
         pub session_id: String,
+        /// Ends only this tool call; the turn goes on.
+        #[serde(default)]
+        pub item_id: Option<String>,
     }
 
     /// What was cancelled.
@@ -168,7 +172,8 @@ objects! {
         pub cancelled: bool,
     }
 
-    /// Adds to the running turn: reaches the model before its next call.
+    /// Adds to the running turn: reaches the model before its next call, and keeps the turn going where the model
+    /// had just said all. What a turn that is cancelled or fails did not take in stands in the conversation.
     pub struct SteerParams {
         /// The conversation.
         pub session_id: String,
@@ -179,7 +184,9 @@ objects! {
         pub turn_id: Option<String>,
     }
 
-    /// Lists and changes what waits behind the running turn.
+    /// Lists and changes what waits behind the running turn. An entry begins a turn of its own when the one before
+    /// it has ended well; after one that was cancelled or failed, when the person says more. What waits is kept
+    /// with the conversation.
     pub struct QueueParams {
         /// The conversation.
         pub session_id: String,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::item::{Failure, Item, ItemId, QuestionId, SessionId, TurnEnd, TurnId};
+use super::queue::QueueEntry;
 use super::ticket::Ticket;
 use crate::models::Usage;
 use crate::tools::context::{EditorEdit, EditorText};
@@ -88,6 +89,8 @@ pub enum EventBody {
     },
     StateChanged(SessionState),
     SessionChanged(Box<SessionInfo>),
+    /// What waits behind the turn.
+    QueueChanged(Arc<[QueueEntry]>),
     TurnEnded {
         turn: TurnId,
         end: TurnEnd,
@@ -211,6 +214,8 @@ pub enum Answer {
     Closed,
     Prompt(Box<PromptOutcome>),
     Cancelled { any: bool },
+    Steered,
+    Queue(Vec<QueueEntry>),
     Sessions { sessions: Vec<SessionSummary>, next_cursor: Option<String> },
     ShutDown,
 }
@@ -226,7 +231,13 @@ pub struct Opened {
 #[derive(Clone, Debug)]
 pub enum OpenedContent {
     Events(Vec<Event>),
-    Snapshot { items: Vec<Arc<Item>>, omitted: usize, turn: Option<TurnId>, questions: Vec<Arc<Question>> },
+    Snapshot {
+        items: Vec<Arc<Item>>,
+        omitted: usize,
+        turn: Option<TurnId>,
+        questions: Vec<Arc<Question>>,
+        queue: Vec<QueueEntry>,
+    },
 }
 
 /// How a prompt ended.

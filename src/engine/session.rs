@@ -23,15 +23,16 @@ use super::item::{
 use super::log::Log;
 use super::looking::{Ready, Waiting};
 use super::outbox::Outbox;
+use super::queue::{Queue, QueueAction, WhenBusy};
 use super::store::Durability;
 use super::store::format::Record;
 use super::store::load::Loaded;
 use super::ticket::Ticket;
 use super::transcript::{Transcript, title_of};
 use super::turn::{OpenChange, Turn};
-use super::{NewSession, Prompt, World};
+use super::{NewSession, Prompt, World, text_of};
 use crate::catalog::ThinkingLevel;
-use crate::models::Usage;
+use crate::models::{Content, Usage};
 use crate::tools::context::EditorText;
 use crate::tools::{Ask, Report, Workspace};
 
@@ -61,6 +62,21 @@ pub(super) enum Command {
     Answer {
         question: QuestionId,
         answer: QuestionAnswer,
+    },
+    /// Ends the turn, or one tool call of it. `any`: something was cancelled on the way here.
+    Cancel {
+        ticket: Option<Ticket>,
+        item: Option<String>,
+        any: bool,
+    },
+    Steer {
+        ticket: Ticket,
+        content: Vec<Content>,
+        turn: Option<String>,
+    },
+    Queue {
+        ticket: Ticket,
+        action: QueueAction,
     },
     /// The client said who it is: later turns live in another world.
     World(Arc<World>),
@@ -132,6 +148,7 @@ pub(super) struct Session {
     updated_at_ms: u64,
     usage: Usage,
     finished: VecDeque<(Arc<str>, PromptOutcome)>,
+    pub(super) queue: Queue,
     /// Prompts and changes of the model that may mean a server of this machine.
     waiting: Waiting<Command>,
     closing: bool,
@@ -178,6 +195,7 @@ impl Session {
             updated_at_ms: now,
             usage: Usage::default(),
             finished: VecDeque::new(),
+            queue: Queue::default(),
             waiting: Waiting::default(),
             closing: false,
             closers: Vec::new(),
@@ -215,6 +233,7 @@ impl Session {
         session.updated_at_ms = loaded.updated_at_ms;
         session.usage = loaded.usage;
         session.read_only = loaded.read_only;
+        session.queue = Queue::stored(loaded.queue);
         if session.read_only.is_some() {
             return session;
         }
@@ -287,6 +306,7 @@ impl Session {
                     None => self.close(None),
                 },
                 ready = self.waiting.ready() => self.go_on_with(ready),
+                at = self.queue.cancelled() => self.queued_cancelled(at),
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
                 Some(report) = self.reports.recv(), if working => self.report(report),
                 step = Turn::step(self.turn.as_mut(), reading) => self.turn_step(step),
@@ -304,9 +324,13 @@ impl Session {
                 let is_named = model.is_some() || provider.is_some();
                 (None, is_named && self.world.may_be_local(model.as_deref(), provider.as_deref()))
             }
-            Command::Open { .. } | Command::Answer { .. } | Command::World(_) | Command::Close { .. } => {
-                return self.command(command);
-            }
+            Command::Open { .. }
+            | Command::Answer { .. }
+            | Command::Cancel { .. }
+            | Command::Steer { .. }
+            | Command::Queue { .. }
+            | Command::World(_)
+            | Command::Close { .. } => return self.command(command),
         };
         if may_be_local || !self.waiting.is_empty() {
             let world = Arc::clone(&self.world);
@@ -357,6 +381,9 @@ impl Session {
             }
             Command::Answer { question, answer } => self.answered(question, answer),
             Command::World(world) => self.world = world,
+            Command::Cancel { ticket, item, any } => self.cancel(ticket, item.as_deref(), any),
+            Command::Steer { ticket, content, turn } => self.steer(ticket, content, turn.as_deref()),
+            Command::Queue { ticket, action } => self.change_queue(ticket, action),
             Command::Close { ticket } => self.close(ticket),
         }
     }
@@ -373,16 +400,20 @@ impl Session {
         while let Ok(command) = self.mailbox.try_recv() {
             left.push_back(command);
         }
+        self.answer_queue();
         for command in left {
             let ticket = match command {
                 Command::Prompt { ticket, .. }
                 | Command::Open { ticket, .. }
+                | Command::Steer { ticket, .. }
+                | Command::Queue { ticket, .. }
+                | Command::Cancel { ticket: Some(ticket), .. }
                 | Command::Configure { ticket, .. } => ticket,
                 Command::Close { ticket } => {
                     self.closers.extend(ticket);
                     continue;
                 }
-                Command::Answer { .. } | Command::World(_) => continue,
+                Command::Answer { .. } | Command::World(_) | Command::Cancel { ticket: None, .. } => continue,
             };
             let failure = Failure::no_session(self.id.as_str());
             self.out.send(OutputBody::Answer { ticket, answer: Err(failure) });
@@ -433,6 +464,7 @@ impl Session {
                 omitted,
                 turn: self.turn.as_ref().map(|turn| turn.id),
                 questions: self.questions.values().map(|(question, _)| Arc::clone(question)).collect(),
+                queue: self.queue.entries(),
             }
         };
         Opened { info: self.info(), content }
@@ -488,23 +520,60 @@ impl Session {
                 return;
             }
         }
-        let refused = match (&self.read_only, &self.turn) {
-            (Some(why), _) => Some(Failure::read_only(&self.id, why)),
-            (None, Some(_)) => Some(Failure::busy(&self.id)),
-            (None, None) => None,
+        let refused = match (self.read_only_failure(), &self.turn, prompt.when_busy) {
+            (Some(failure), ..) => Some(failure),
+            (None, Some(_), WhenBusy::Queue) => return self.enqueue(ticket, prompt, cancel),
+            (None, Some(_), WhenBusy::Steer) => return self.steer_with(ticket, prompt),
+            (None, Some(_), WhenBusy::Refuse) => Some(Failure::busy(&self.id)),
+            (None, None, _) => None,
         };
         let configured = match refused {
             Some(failure) => Err(failure),
             None => self.prepare(&prompt),
         };
         match configured {
-            Ok(warnings) => self.begin_turn(ticket, prompt, cancel, warnings),
+            Ok(warnings) => {
+                self.queue.is_paused = false;
+                self.begin_turn(Some(ticket), prompt, cancel, warnings);
+            }
             Err(failure) => self.out.send(OutputBody::Answer { ticket, answer: Err(failure) }),
         }
     }
 
+    /// Why the session takes no changes, where it does not.
+    pub(super) fn read_only_failure(&self) -> Option<Failure> {
+        self.read_only.as_ref().map(|why| Failure::read_only(&self.id, why))
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Ends the turn that runs, or one tool call of it.
+    fn cancel(&mut self, ticket: Option<Ticket>, item: Option<&str>, any: bool) {
+        let answer = match item {
+            // A turn that no request began has no token on the way here.
+            None if self.turn.is_some() => {
+                self.finish_turn(TurnEnd::Cancelled);
+                Ok(true)
+            }
+            None => Ok(any),
+            Some(item) => {
+                let known = ItemId::parse(item).filter(|item| self.transcript.get(*item).is_some());
+                known.map(|item| self.cancel_call(item)).ok_or_else(|| Failure {
+                    path: Some("/itemId".to_owned()),
+                    ..Failure::not_found(format!("no item {}", super::item::cut(item)), None)
+                })
+            }
+        };
+        if let Some(ticket) = ticket {
+            let answer = answer.map(|any| Answer::Cancelled { any });
+            self.out.send(OutputBody::Answer { ticket, answer });
+        }
+    }
+
     /// Makes sure of a model before a turn begins, so that a wrong name is an error of the request.
-    fn prepare(&mut self, prompt: &Prompt) -> Result<Vec<String>, Failure> {
+    pub(super) fn prepare(&mut self, prompt: &Prompt) -> Result<Vec<String>, Failure> {
         let changes = Changes {
             model: prompt.model.clone(),
             provider: prompt.provider.clone(),
@@ -520,9 +589,9 @@ impl Session {
         Ok(warnings)
     }
 
-    fn begin_turn(
+    pub(super) fn begin_turn(
         &mut self,
-        ticket: Ticket,
+        ticket: Option<Ticket>,
         prompt: Prompt,
         cancel: CancellationToken,
         warnings: Vec<String>,
@@ -535,11 +604,11 @@ impl Session {
         let unsaved = self.log.ensure(&info, self.system.as_deref(), &self.transcript).err();
         self.out.event(EventBody::TurnStarted {
             turn: id,
-            request: Some(Arc::clone(ticket.label())),
+            request: ticket.as_ref().map(|ticket| Arc::clone(ticket.label())),
             idempotency: prompt.idempotency.clone(),
         });
         if self.title.is_none() {
-            self.title = title_of(&prompt.text());
+            self.title = title_of(&text_of(&prompt.content));
             if let Some(title) = self.title.clone() {
                 self.log.record(&Record::Title { title }, Durability::Written);
                 self.out.event(EventBody::SessionChanged(Box::new(self.info())));
@@ -553,13 +622,13 @@ impl Session {
             call: self.transcript.last_call(),
             status: ItemStatus::Completed,
             created_at_ms: now,
-            text: prompt.text(),
+            text: text_of(&prompt.content),
             body: ItemBody::User { content: prompt.content.clone() },
         });
         let stored = self
             .log
             .record_and_tell(&Record::item(&item, super::store::format::Text::Whole), Durability::Flushed);
-        self.turn = Some(Turn::new(id, vec![ticket], prompt, cancel, warnings, stored));
+        self.turn = Some(Turn::new(id, ticket.into_iter().collect(), prompt, cancel, warnings, stored));
         self.out.event(EventBody::StateChanged(SessionState::Running));
         self.out.event(EventBody::ItemStarted(Arc::clone(&item)));
         self.out.event(EventBody::ItemCompleted(item));
@@ -595,6 +664,10 @@ impl Session {
         for item in open.into_iter().rev() {
             self.complete_item(item, status);
         }
+        for content in std::mem::take(&mut turn.steers) {
+            // What the turn did not take in any more is part of the conversation all the same.
+            self.say(turn.id, content);
+        }
         for (id, (_, asker)) in std::mem::take(&mut self.questions) {
             drop(asker);
             self.out.send(OutputBody::QuestionClosed(id));
@@ -619,6 +692,7 @@ impl Session {
         if let Some(failure) = unsaved {
             self.notice(Severity::Warning, failure.message, failure.hint);
         }
+        self.pause_after(&end);
         self.out.event(EventBody::StateChanged(SessionState::Idle));
         self.out.event(EventBody::TurnEnded { turn: turn.id, end });
         if let Some(id) = turn.idempotency.take() {
@@ -631,6 +705,7 @@ impl Session {
             let answer = Ok(Answer::Prompt(Box::new(outcome.clone())));
             self.out.send(OutputBody::Answer { ticket, answer });
         }
+        self.begin_waiting();
     }
 
     /// Marks an item as whole and tells of it.
@@ -667,6 +742,21 @@ impl Session {
             self.out.event(EventBody::StateChanged(SessionState::Waiting));
         }
         self.out.send(OutputBody::Question(question));
+    }
+
+    /// Takes back the question whether a call may run.
+    pub(super) fn withdraw_question(&mut self, call: ItemId) {
+        let of_call =
+            |(_, asker): &(Arc<Question>, Asker)| matches!(asker, Asker::Permission(id) if *id == call);
+        let Some(id) = self.questions.iter().find(|(_, asked)| of_call(asked)).map(|(id, _)| *id) else {
+            return;
+        };
+        self.questions.remove(&id);
+        self.out.send(OutputBody::QuestionClosed(id));
+        self.out.event(EventBody::QuestionResolved { question: id, outcome: "cancelled" });
+        if self.questions.is_empty() {
+            self.out.event(EventBody::StateChanged(SessionState::Running));
+        }
     }
 
     /// Asks the editor for something.

@@ -30,7 +30,9 @@ use super::ticket::Ticket;
 use super::transcript::Transcript;
 use super::world::Authorised;
 use crate::accounts::Credential;
-use crate::models::{Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage, fault, overflow};
+use crate::models::{
+    Content, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage, fault, overflow,
+};
 use crate::tools::ToolKind;
 
 /// The system prompt where none was given.
@@ -49,6 +51,8 @@ pub(super) struct Turn {
     /// US dollars, where every call's price is known.
     pub(super) cost: Option<f64>,
     pub(super) warnings: Vec<String>,
+    /// What the person said meanwhile and the model has not been told yet.
+    pub(super) steers: Vec<Vec<Content>>,
     prompt: Prompt,
     state: State,
     /// Model calls so far.
@@ -137,6 +141,7 @@ impl Turn {
             usage: Usage::default(),
             cost: Some(0.0),
             warnings,
+            steers: Vec::new(),
             prompt,
             state: State::Storing(stored),
             calls: 0,
@@ -268,6 +273,7 @@ impl Session {
 
     /// Begins the next model call.
     fn next_call(&mut self) {
+        self.take_steers();
         let Some(turn) = &mut self.turn else { return };
         turn.calls += 1;
         turn.tries = Tries::default();
@@ -479,6 +485,10 @@ impl Session {
             // What a refused answer wanted done is not done.
             for id in calls {
                 self.complete_item(id, ItemStatus::Failed);
+            }
+            let is_over = matches!(calling.stop, Some(StopReason::MaxTokens | StopReason::Refusal));
+            if !is_over && self.turn.as_ref().is_some_and(|turn| !turn.steers.is_empty()) {
+                return self.next_call();
             }
             self.finish_turn(match calling.stop {
                 Some(StopReason::MaxTokens) => TurnEnd::MaxTokens,

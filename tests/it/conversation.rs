@@ -3,6 +3,7 @@
 mod bedrock;
 mod handshake;
 mod permission;
+mod queue;
 mod responses;
 mod upstream;
 
@@ -69,7 +70,7 @@ fn what_no_prompt_is() {
         ),
         (json!({"text": "a", "thinking": "very"}), "/thinking"),
         (json!({"text": "a", "model": "no/such:model"}), "/model"),
-        (json!({"text": "a", "whenBusy": "queue"}), "/whenBusy"),
+        (json!({"text": "a", "whenBusy": "later"}), "/whenBusy"),
     ] {
         let error = server.call("prompt", &params);
         let expected = if path == "/model" { -32002 } else { -32602 };

@@ -78,10 +78,12 @@ export type CacheRetention =
   | "long"
   | (string & {});
 
-/** Ends the turn that runs, and what waits behind it. */
+/** Ends the turn that runs, and the prompts that wait behind it with their requests open. Entries of the queue stay, and none begins before a prompt or a new entry. */
 export interface CancelParams {
   /** The conversation. */
   sessionId: string;
+  /** Ends only this tool call; the turn goes on. */
+  itemId?: string | null;
 }
 
 /** Asks the server's own request to be forgotten, or the client's. */
@@ -1247,7 +1249,7 @@ export interface QueueEntry {
   content: ContentBlock[];
 }
 
-/** Lists and changes what waits behind the running turn. */
+/** Lists and changes what waits behind the running turn. An entry begins a turn of its own when the one before it has ended well; after one that was cancelled or failed, when the person says more. What waits is kept with the conversation. */
 export interface QueueParams {
   /** The conversation. */
   sessionId: string;
@@ -1456,7 +1458,7 @@ export interface Snapshot {
   queue: QueueEntry[];
 }
 
-/** Adds to the running turn: reaches the model before its next call. */
+/** Adds to the running turn: reaches the model before its next call, and keeps the turn going where the model had just said all. What a turn that is cancelled or fails did not take in stands in the conversation. */
 export interface SteerParams {
   /** The conversation. */
   sessionId: string;
@@ -1560,9 +1562,9 @@ export interface Usage {
 export type WhenBusy =
   /** It is refused with -32003. */
   | "refuse"
-  /** It waits its turn. */
+  /** It waits its turn, in the queue, and is answered at the end of it. */
   | "queue"
-  /** It reaches the model before its next call. */
+  /** It reaches the model before its next call, and gets the answer of the turn that runs. */
   | "steer"
   | (string & {});
 
@@ -1596,6 +1598,10 @@ export interface ClientRequests {
   prompt: { params: PromptParams; result: PromptResult };
   /** Ends the turn that runs. Its `prompt` is answered with `stopReason: "cancelled"`. May be sent as a notification. */
   cancel: { params: CancelParams; result: CancelResult };
+  /** Adds to the running turn: reaches the model before its next call. */
+  steer: { params: SteerParams; result: Empty };
+  /** Lists and changes what waits behind the running turn. */
+  queue: { params: QueueParams; result: QueueResult };
   /** Planned. Fetches fresh model facts. */
   refreshModels: { params: RefreshModelsParams; result: RefreshModelsResult };
   /** Planned. Begins a conversation with the content of another. */
@@ -1606,10 +1612,6 @@ export interface ClientRequests {
   deleteSession: { params: DeleteSessionParams; result: Empty };
   /** Planned. Writes a conversation out. */
   exportSession: { params: ExportSessionParams; result: ExportSessionResult };
-  /** Planned. Adds to the running turn: reaches the model before its next call. */
-  steer: { params: SteerParams; result: Empty };
-  /** Planned. Lists and changes what waits behind the running turn. */
-  queue: { params: QueueParams; result: QueueResult };
   /** Planned. Shortens a conversation by a summary. */
   compact: { params: CompactParams; result: Empty };
   /** Planned. Goes back to before an item; can itself be undone. */

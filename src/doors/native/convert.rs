@@ -6,8 +6,8 @@ use crate::doors::peer::RpcError;
 use crate::engine::store::format::{change_name, kind_name, mode_name};
 use crate::engine::{
     Event, EventBody, Failure, FailureKind, Field, FileChangeItem, Item, ItemBody, ItemId, ItemStatus,
-    PermissionOptionKind, PromptOutcome, Question, QuestionBody, SessionId, SessionInfo, SessionState,
-    SessionSummary, Severity, Storage, TurnEnd,
+    PermissionOptionKind, PromptOutcome, Question, QuestionBody, QueueEntry, SessionId, SessionInfo,
+    SessionState, SessionSummary, Severity, Storage, TurnEnd,
 };
 use crate::models::{Content, Usage};
 use crate::settings::Diagnostic;
@@ -74,6 +74,9 @@ fn event_body(session: &SessionId, body: &EventBody) -> wire::EventBody {
         },
         EventBody::StateChanged(state) => wire::EventBody::StateChanged { state: session_state(*state) },
         EventBody::SessionChanged(changed) => wire::EventBody::SessionChanged { session: info(changed) },
+        EventBody::QueueChanged(queue) => {
+            wire::EventBody::QueueChanged { queue: queue.iter().map(queue_entry).collect() }
+        }
         EventBody::TurnEnded { turn, end } => wire::EventBody::TurnEnded {
             turn_id: turn.to_string(),
             stop_reason: stop_reason(end),
@@ -132,6 +135,11 @@ fn item_body(body: &ItemBody) -> wire::ItemBody {
             hint: hint.clone(),
         },
     }
+}
+
+/// A prompt that waits.
+pub fn queue_entry(entry: &QueueEntry) -> wire::QueueEntry {
+    wire::QueueEntry { id: entry.id.clone(), content: entry.content.iter().map(shown).collect() }
 }
 
 fn hunk(hunk: &Hunk) -> wire::Hunk {

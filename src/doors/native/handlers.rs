@@ -17,7 +17,7 @@ use crate::doors::peer::classify::error;
 use crate::doors::peer::writer::{Direct, Sink, append};
 use crate::engine::item::cut;
 use crate::engine::store::load::Access;
-use crate::engine::{Changes, Client, Failure, Handle, Op, Prompt, Ticket, World};
+use crate::engine::{Changes, Client, Failure, Handle, Op, Prompt, QueueAction, Ticket, WhenBusy, World};
 use crate::models::Content;
 use crate::settings::CacheRetention;
 use aside_protocol as wire;
@@ -71,6 +71,8 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     (method::CloseSession::NAME, close_session),
     (method::Prompt::NAME, prompt),
     (method::Cancel::NAME, cancel),
+    (method::Steer::NAME, steer),
+    (method::Queue::NAME, queue),
 ];
 
 /// The method table. A method's callback puts its handler into the request's extensions, from where the
@@ -520,13 +522,15 @@ fn prompt(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectO
     not_in_batch!(call);
     let params: wire::PromptParams = params!(call);
     let content = or_fail!(call, content(params.text, params.content));
-    match &params.when_busy {
-        None | Some(wire::WhenBusy::Refuse) => {}
+    let when_busy = match &params.when_busy {
+        None | Some(wire::WhenBusy::Refuse) => WhenBusy::Refuse,
+        Some(wire::WhenBusy::Queue) => WhenBusy::Queue,
+        Some(wire::WhenBusy::Steer) => WhenBusy::Steer,
         Some(other) => {
             let message = format!("{} is not part of this version", cut(other.as_str()));
             return Err((call.ticket, object(&Failure::invalid("/whenBusy", message))));
         }
-    }
+    };
     let prompt = Prompt {
         content,
         model: params.model,
@@ -539,6 +543,7 @@ fn prompt(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectO
         temperature: params.temperature,
         cache: or_fail!(call, cache_retention(params.cache_retention.as_ref())),
         idempotency: params.idempotency_id.map(Into::into),
+        when_busy,
     };
     context.engine.send(Op::Prompt {
         ticket: call.ticket,
@@ -595,7 +600,46 @@ fn content(text: Option<String>, blocks: Option<Vec<wire::ContentBlock>>) -> Res
 
 fn cancel(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     let params: wire::CancelParams = params!(call);
-    context.engine.send(Op::Cancel { ticket: Some(call.ticket), session: params.session_id });
+    context.engine.send(Op::Cancel {
+        ticket: Some(call.ticket),
+        session: params.session_id,
+        item: params.item_id,
+    });
+    Ok(())
+}
+
+fn steer(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
+    not_in_batch!(call);
+    let params: wire::SteerParams = params!(call);
+    let content = or_fail!(call, content(None, Some(params.content)));
+    context.engine.send(Op::Steer {
+        ticket: call.ticket,
+        session: params.session_id,
+        content,
+        turn: params.turn_id,
+    });
+    Ok(())
+}
+
+fn queue(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
+    not_in_batch!(call);
+    let params: wire::QueueParams = params!(call);
+    let pieces = |blocks| {
+        content(None, Some(blocks)).map_err(|failure| {
+            let path = failure.path.map(|path| format!("/action{}", path.replace("/text", "/content")));
+            Failure { path, ..failure }
+        })
+    };
+    let action = match params.action {
+        wire::QueueAction::List {} => QueueAction::List,
+        wire::QueueAction::Add { content } => QueueAction::Add(or_fail!(call, pieces(content))),
+        wire::QueueAction::Edit { id, content } => {
+            QueueAction::Edit { id, content: or_fail!(call, pieces(content)) }
+        }
+        wire::QueueAction::Move { id, before } => QueueAction::Move { id, before },
+        wire::QueueAction::Remove { id } => QueueAction::Remove { id },
+    };
+    context.engine.send(Op::Queue { ticket: call.ticket, session: params.session_id, action });
     Ok(())
 }
 

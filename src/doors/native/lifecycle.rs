@@ -241,7 +241,11 @@ impl Dispatcher {
                     serde_json::from_str::<aside_protocol::CancelParams>(params.get()).ok()
                 });
                 if let Some(params) = params {
-                    self.context.engine.send(Op::Cancel { ticket: None, session: params.session_id });
+                    self.context.engine.send(Op::Cancel {
+                        ticket: None,
+                        session: params.session_id,
+                        item: params.item_id,
+                    });
                 }
             }
             // Notifications are never answered, not even with an error.

@@ -58,7 +58,7 @@ impl Projection for Native {
                         ),
                         None,
                     ),
-                    OpenedContent::Snapshot { items, omitted, turn, questions } => {
+                    OpenedContent::Snapshot { items, omitted, turn, questions, queue } => {
                         let snapshot = wire::Snapshot {
                             items: items.iter().map(|item| convert::item(item)).collect(),
                             omitted: u32::try_from(*omitted).unwrap_or(u32::MAX),
@@ -67,7 +67,7 @@ impl Projection for Native {
                                 .iter()
                                 .map(|question| convert::question(session, question))
                                 .collect(),
-                            queue: Vec::new(),
+                            queue: queue.iter().map(convert::queue_entry).collect(),
                         };
                         (None, Some(snapshot))
                     }
@@ -81,7 +81,10 @@ impl Projection for Native {
                 json,
                 &wire::ConfigureSessionResult { session: convert::info(info), warnings: warnings.clone() },
             ),
-            Answer::Closed | Answer::ShutDown => json.extend_from_slice(b"{}"),
+            Answer::Queue(queue) => {
+                append(json, &wire::QueueResult { queue: queue.iter().map(convert::queue_entry).collect() });
+            }
+            Answer::Closed | Answer::Steered | Answer::ShutDown => json.extend_from_slice(b"{}"),
             Answer::Prompt(outcome) => append(json, &convert::prompt_result(outcome)),
             Answer::Cancelled { any } => append(json, &wire::CancelResult { cancelled: *any }),
             Answer::Sessions { sessions, next_cursor } => append(

@@ -41,6 +41,8 @@ pub enum Record {
     Config { model: Option<String>, thinking: Option<String>, mode: String },
     /// The session's title: the first words of its first prompt, or what the person called it.
     Title { title: String },
+    /// All that waits for the model, in order: it stands for every such record before it.
+    Queue { contents: Vec<Vec<StoredContent>> },
     /// A turn began.
     Turn {
         id: u32,
@@ -138,7 +140,7 @@ enum StoredBody {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "k", rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum StoredContent {
+pub enum StoredContent {
     Text {
         text: String,
     },
@@ -225,6 +227,11 @@ impl Record {
                 body: store_body(&item.body),
             },
         }
+    }
+
+    /// What waits for the model.
+    pub fn queue<'c>(contents: impl Iterator<Item = &'c Vec<Content>>) -> Self {
+        Self::Queue { contents: contents.map(|content| store_content(content)).collect() }
     }
 
     /// The end of a turn.
@@ -371,17 +378,7 @@ fn kind_of(name: &str) -> ToolKind {
 
 fn store_body(body: &ItemBody) -> StoredBody {
     match body {
-        ItemBody::User { content } => StoredBody::User {
-            content: content
-                .iter()
-                .map(|content| match content {
-                    Content::Text(text) => StoredContent::Text { text: text.to_string() },
-                    Content::Image { mime_type, data } => {
-                        StoredContent::Image { mime_type: mime_type.to_string(), data: data.to_string() }
-                    }
-                })
-                .collect(),
-        },
+        ItemBody::User { content } => StoredBody::User { content: store_content(content) },
         ItemBody::Text { origin, signature } => {
             StoredBody::Text { origin: store_origin(origin), signature: signature.clone() }
         }
@@ -429,18 +426,7 @@ fn store_body(body: &ItemBody) -> StoredBody {
 
 fn load_body(body: StoredBody) -> Option<ItemBody> {
     Some(match body {
-        StoredBody::User { content } => ItemBody::User {
-            content: content
-                .into_iter()
-                .filter_map(|content| match content {
-                    StoredContent::Text { text } => Some(Content::Text(text.into())),
-                    StoredContent::Image { mime_type, data } => {
-                        Some(Content::Image { mime_type: mime_type.into(), data: data.into() })
-                    }
-                    StoredContent::Unknown => None,
-                })
-                .collect(),
-        },
+        StoredBody::User { content } => ItemBody::User { content: load_content(content) },
         StoredBody::Text { origin, signature } => ItemBody::Text { origin: load_origin(origin), signature },
         StoredBody::Thinking { origin, signature, redacted } => {
             ItemBody::Thinking { origin: load_origin(origin), signature, redacted }
@@ -483,6 +469,28 @@ fn load_body(body: StoredBody) -> Option<ItemBody> {
         },
         StoredBody::Unknown => return None,
     })
+}
+
+fn store_content(content: &[Content]) -> Vec<StoredContent> {
+    let store = |content: &Content| match content {
+        Content::Text(text) => StoredContent::Text { text: text.to_string() },
+        Content::Image { mime_type, data } => {
+            StoredContent::Image { mime_type: mime_type.to_string(), data: data.to_string() }
+        }
+    };
+    content.iter().map(store).collect()
+}
+
+/// What a person said, from the file.
+pub fn load_content(content: Vec<StoredContent>) -> Vec<Content> {
+    let load = |content| match content {
+        StoredContent::Text { text } => Some(Content::Text(text.into())),
+        StoredContent::Image { mime_type, data } => {
+            Some(Content::Image { mime_type: mime_type.into(), data: data.into() })
+        }
+        StoredContent::Unknown => None,
+    };
+    content.into_iter().filter_map(load).collect()
 }
 
 /// A change's name, in the file and on every wire.

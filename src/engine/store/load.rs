@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::format::{Record, VERSION, mode_of};
+use super::format::{Record, VERSION, load_content, mode_of};
 use super::{SessionFile, Store};
 use crate::catalog::ThinkingLevel;
 use crate::engine::event::{PermissionMode, SessionSummary};
 use crate::engine::item::{Failure, FileChangeItem, Item, ItemBody, ItemStatus, SessionId, cut};
-use crate::models::Usage;
+use crate::models::{Content, Usage};
 use crate::system::files::Files;
 use crate::tools::change::hash;
 
@@ -39,6 +39,8 @@ pub struct Loaded {
     pub thinking: Option<ThinkingLevel>,
     pub mode: PermissionMode,
     pub usage: Usage,
+    /// Prompts that waited.
+    pub queue: Vec<Vec<Content>>,
     /// The newest turn's number.
     pub last_turn: u32,
     /// Whether that turn never ended: the process died in it.
@@ -149,6 +151,7 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         thinking: None,
         mode: PermissionMode::default(),
         usage: Usage::default(),
+        queue: Vec::new(),
         last_turn: 0,
         interrupted: false,
         unreadable: 0,
@@ -179,6 +182,9 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
                 loaded.mode = mode_of(&mode);
             }
             Record::Title { title } => loaded.title = Some(title),
+            Record::Queue { contents } => {
+                loaded.queue = contents.into_iter().map(load_content).collect();
+            }
             Record::Turn { id, at_ms, .. } => {
                 loaded.last_turn = loaded.last_turn.max(id);
                 loaded.interrupted = true;

@@ -6,7 +6,7 @@
 use tokio::sync::oneshot;
 
 use super::Session;
-use crate::engine::event::{EditorRequest, EventBody, QuestionAnswer};
+use crate::engine::event::{EditorRequest, EventBody, OutputBody, QuestionAnswer};
 use crate::engine::item::{FileChangeItem, Item, ItemBody, ItemId, ItemStatus};
 use crate::engine::session::EditorAsker;
 use crate::engine::store::Durability;
@@ -17,6 +17,8 @@ use crate::tools::{CallId, ChangeEnd, ChangeId, HunkDecision};
 
 /// A change that was proposed and is not settled.
 pub(in crate::engine) struct OpenChange {
+    /// The tool call that makes it.
+    call: ItemId,
     gate: CommitGate,
     /// The tool that waits for the editor.
     reply: Option<oneshot::Sender<Proposed>>,
@@ -56,11 +58,11 @@ impl Session {
         self.out.event(EventBody::ItemStarted(item));
         if let Some(edit) = edit.filter(|_| self.world.client.apply_edit) {
             self.log.record(&record, Durability::Written);
-            self.changes.insert(id, OpenChange { gate, reply: Some(reply) });
+            self.changes.insert(id, OpenChange { call: ItemId(call.0), gate, reply: Some(reply) });
             self.ask_editor(EditorRequest::ApplyEdit { item: id, path, edit }, EditorAsker::Change(id));
         } else {
             let stored = self.log.record_and_tell(&record, Durability::Flushed);
-            self.changes.insert(id, OpenChange { gate, reply: None });
+            self.changes.insert(id, OpenChange { call: ItemId(call.0), gate, reply: None });
             self.when_stored(stored, ChangeId(id.0), reply);
         }
     }
@@ -140,11 +142,29 @@ impl Session {
 
     /// Calls off what can still be called off. What is being made just now settles by itself.
     pub(in crate::engine) fn call_off_changes(&mut self) {
-        let off: Vec<ItemId> =
-            self.changes.iter().filter(|(_, open)| open.gate.shut()).map(|(id, _)| *id).collect();
+        self.call_off(|_| true);
+    }
+
+    /// The same for the changes of one call.
+    pub(super) fn call_off_changes_of(&mut self, call: ItemId) {
+        self.call_off(|open| open.call == call);
+    }
+
+    fn call_off(&mut self, is_meant: impl Fn(&OpenChange) -> bool) {
+        let meant = self.changes.iter().filter(|(_, open)| is_meant(open) && open.gate.shut());
+        let off: Vec<ItemId> = meant.map(|(id, _)| *id).collect();
         for id in off {
             self.changes.remove(&id);
             self.complete_change(id, ItemStatus::Cancelled);
+        }
+        let changes = &self.changes;
+        let gone =
+            |asker: &EditorAsker| matches!(asker, EditorAsker::Change(id) if !changes.contains_key(id));
+        let gone: Vec<_> =
+            self.editor_requests.iter().filter(|(_, asker)| gone(asker)).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.editor_requests.remove(&id);
+            self.out.send(OutputBody::QuestionClosed(id));
         }
     }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Session, State, Turn};
 use crate::engine::event::{
@@ -46,7 +46,7 @@ enum Stage {
     Preparing,
     /// The person is asked.
     Asking(Intent),
-    Running,
+    Running(AbortHandle),
     Ended,
 }
 
@@ -309,7 +309,7 @@ impl Session {
         let reports = self.report_sender.clone();
         let context = ToolContext::new(CallId(id.0), self.scope(), granted.into(), reports);
         let Some(work) = self.work() else { return };
-        work.running.spawn(async move {
+        let handle = work.running.spawn(async move {
             let work = std::panic::AssertUnwindSafe(async { tool.run(arguments, context).await });
             let outcome = futures_util::FutureExt::catch_unwind(work).await;
             (
@@ -318,7 +318,7 @@ impl Session {
             )
         });
         if let Some(job) = work.job(id) {
-            job.stage = Stage::Running;
+            job.stage = Stage::Running(handle);
         }
     }
 
@@ -338,6 +338,21 @@ impl Session {
         });
     }
 
+    /// Ends one call; the turn goes on. Says whether there was anything to end.
+    pub(in crate::engine) fn cancel_call(&mut self, id: ItemId) -> bool {
+        let Some(job) = self.work().and_then(|work| work.job(id)) else { return false };
+        match std::mem::replace(&mut job.stage, Stage::Ended) {
+            Stage::Ended => return false,
+            Stage::Running(handle) => handle.abort(),
+            Stage::Queued | Stage::Preparing | Stage::Asking(_) => {}
+        }
+        self.withdraw_question(id);
+        self.call_off_changes_of(id);
+        self.complete_item(id, ItemStatus::Cancelled);
+        self.advance();
+        true
+    }
+
     /// A running tool tells something, or asks for something.
     pub(in crate::engine) fn report(&mut self, report: Report) {
         match report {
@@ -351,7 +366,7 @@ impl Session {
 
     /// More of what a call has to show.
     fn tool_output(&mut self, id: ItemId, text: &str) {
-        let is_running = |job: &mut Job| matches!(job.stage, Stage::Running);
+        let is_running = |job: &mut Job| matches!(job.stage, Stage::Running(_));
         if self.work().and_then(|work| work.job(id)).is_some_and(is_running) {
             self.append(id, text);
         }

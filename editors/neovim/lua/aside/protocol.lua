@@ -48,9 +48,10 @@
 ---| "long" # For an hour or a day, where it can.
 ---| string # A value of a newer version.
 
---- Ends the turn that runs, and what waits behind it.
+--- Ends the turn that runs, and the prompts that wait behind it with their requests open. Entries of the queue stay, and none begins before a prompt or a new entry.
 ---@class aside.CancelParams
 ---@field sessionId string The conversation.
+---@field itemId? string Ends only this tool call; the turn goes on.
 
 --- Asks the server's own request to be forgotten, or the client's.
 ---@class aside.CancelRequestParams
@@ -811,7 +812,7 @@
 ---@field id string Its id.
 ---@field content aside.ContentBlock[] What it says.
 
---- Lists and changes what waits behind the running turn.
+--- Lists and changes what waits behind the running turn. An entry begins a turn of its own when the one before it has ended well; after one that was cancelled or failed, when the person says more. What waits is kept with the conversation.
 ---@class aside.QueueParams
 ---@field sessionId string The conversation.
 ---@field action aside.QueueAction What to do.
@@ -938,7 +939,7 @@
 ---@field questions aside.PendingQuestion[] Questions that wait for the client.
 ---@field queue aside.QueueEntry[] Prompts that wait their turn.
 
---- Adds to the running turn: reaches the model before its next call.
+--- Adds to the running turn: reaches the model before its next call, and keeps the turn going where the model had just said all. What a turn that is cancelled or fails did not take in stands in the conversation.
 ---@class aside.SteerParams
 ---@field sessionId string The conversation.
 ---@field content aside.ContentBlock[] What to say.
@@ -1001,8 +1002,8 @@
 --- What happens to a prompt while the session is at work.
 ---@alias aside.WhenBusy
 ---| "refuse" # It is refused with -32003.
----| "queue" # It waits its turn.
----| "steer" # It reaches the model before its next call.
+---| "queue" # It waits its turn, in the queue, and is answered at the end of it.
+---| "steer" # It reaches the model before its next call, and gets the answer of the turn that runs.
 ---| string # A value of a newer version.
 
 local M = {}
@@ -1026,13 +1027,13 @@ M.client_requests = {
   closeSession = "closeSession",
   prompt = "prompt",
   cancel = "cancel",
+  steer = "steer",
+  queue = "queue",
   refreshModels = "refreshModels",
   forkSession = "forkSession",
   renameSession = "renameSession",
   deleteSession = "deleteSession",
   exportSession = "exportSession",
-  steer = "steer",
-  queue = "queue",
   compact = "compact",
   rewind = "rewind",
   runShell = "runShell",
