@@ -40,7 +40,7 @@ fn texts(server: &mut TestServer, session: &str) -> Vec<String> {
     items(server, session).into_iter().map(|(_, _, text)| text).collect()
 }
 
-fn queue(server: &mut TestServer, session: &str, action: Value) -> Vec<String> {
+fn queue(server: &mut TestServer, session: &str, action: &Value) -> Vec<String> {
     let result = server.call("queue", &json!({"sessionId": session, "action": action}));
     shown(&result["queue"])
 }
@@ -142,18 +142,18 @@ fn what_waits_is_listed_edited_moved_and_removed() {
     for (content, expected) in
         [("a", &["e1 a"][..]), ("b", &["e1 a", "e2 b"]), ("c", &["e1 a", "e2 b", "e3 c"])]
     {
-        assert_eq!(queue(&mut server, &session, add(content)), expected);
+        assert_eq!(queue(&mut server, &session, &add(content)), expected);
     }
     let edit = json!({"type": "edit", "id": "e2", "content": said("B")});
-    assert_eq!(queue(&mut server, &session, edit), ["e1 a", "e2 B", "e3 c"]);
+    assert_eq!(queue(&mut server, &session, &edit), ["e1 a", "e2 B", "e3 c"]);
     let up = json!({"type": "move", "id": "e3", "before": "e1"});
-    assert_eq!(queue(&mut server, &session, up), ["e3 c", "e1 a", "e2 B"]);
-    assert_eq!(queue(&mut server, &session, json!({"type": "move", "id": "e3"})), ["e1 a", "e2 B", "e3 c"]);
+    assert_eq!(queue(&mut server, &session, &up), ["e3 c", "e1 a", "e2 B"]);
+    assert_eq!(queue(&mut server, &session, &json!({"type": "move", "id": "e3"})), ["e1 a", "e2 B", "e3 c"]);
     let remove = json!({"type": "remove", "id": "e1"});
-    assert_eq!(queue(&mut server, &session, remove.clone()), ["e2 B", "e3 c"]);
+    assert_eq!(queue(&mut server, &session, &remove), ["e2 B", "e3 c"]);
     let again = server.begin("queue", &json!({"sessionId": session, "action": remove}));
     assert_eq!(server.answer::<method::Queue>(&again).unwrap_err().code, aside_protocol::NOT_FOUND);
-    assert_eq!(queue(&mut server, &session, json!({"type": "list"})), ["e2 B", "e3 c"]);
+    assert_eq!(queue(&mut server, &session, &json!({"type": "list"})), ["e2 B", "e3 c"]);
     allow(&mut server, &question);
     server.expect_turn_end(&prompt);
     // Each begins a turn that no request asked for.
@@ -168,23 +168,23 @@ fn what_waits_is_listed_edited_moved_and_removed() {
 #[test]
 fn after_a_cancel_nothing_begins_by_itself_and_nothing_is_lost() {
     let (mut server, session, first, _) = waiting();
-    queue(&mut server, &session, add("kept"));
+    queue(&mut server, &session, &add("kept"));
     let behind = server.start::<method::Prompt>(&PromptParams {
         text: Some("asked".to_owned()),
         session_id: Some(session.clone()),
         when_busy: Some(WhenBusy::Queue),
         ..PromptParams::default()
     });
-    assert_eq!(queue(&mut server, &session, json!({"type": "list"})), ["e1 kept", "e2 asked"]);
+    assert_eq!(queue(&mut server, &session, &json!({"type": "list"})), ["e1 kept", "e2 asked"]);
     server.call("cancel", &json!({"sessionId": session}));
     assert_eq!(server.expect_turn_end(&first).stop_reason, StopReason::Cancelled);
     assert_eq!(server.answer::<method::Prompt>(&behind).unwrap_err().code, aside_protocol::CANCELLED);
-    assert_eq!(queue(&mut server, &session, json!({"type": "list"})), ["e1 kept"]);
+    assert_eq!(queue(&mut server, &session, &json!({"type": "list"})), ["e1 kept"]);
     // It is there when the session is read from its file again, too.
     server.call("closeSession", &json!({"sessionId": session}));
     let opened = server.call("openSession", &json!({"sessionId": session}));
     assert_eq!(shown(&opened["snapshot"]["queue"]), ["e1 kept"]);
-    queue(&mut server, &session, add("more"));
+    queue(&mut server, &session, &add("more"));
     for _ in 0..2 {
         server.until("turnEnded");
     }
