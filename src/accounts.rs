@@ -2,19 +2,23 @@
 //! `models.json`, in that order. It must never know of sessions or doors.
 //!
 //! The order decides who is billed: a stored credential that fails is an error, never a reason to look further.
-//! `auth_file` reads and writes the file, `value` says what the text of a key stands for, `command` runs those
-//! that print one, `resolve` puts them together.
+//! `auth_file` reads and writes the file, `entry` knows what stands in it, `choice` which account is meant, `value` says what the text of a key stands for, `command` runs those
+//! that print one, `refresh` renews sign-ins, `resolve` puts them together.
 
 mod auth_file;
 mod aws;
 mod change;
+mod choice;
 mod command;
+mod entry;
 mod fields;
 pub mod oauth;
+mod refresh;
 mod resolve;
 mod standing;
 mod value;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use secrecy::SecretString;
@@ -30,6 +34,7 @@ use crate::settings::{Diagnostic, Settings};
 use crate::system::System;
 use auth_file::AuthFile;
 use command::Commands;
+use refresh::Memory;
 
 /// What a call is authorised with. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -66,6 +71,27 @@ pub struct Accounts {
     /// Proxies, certificates and timeouts of the exchanges that signing in and refreshing need.
     settings: Arc<Settings>,
     net: Net,
+    /// How one signs in.
+    flows: &'static [&'static dyn oauth::Flow],
+    memory: Memory,
+    /// The account of one provider that was chosen, by its label.
+    choice: Option<(Arc<str>, Arc<str>)>,
+}
+
+/// What a call is authorised with, and what else follows from whose it is.
+#[derive(Clone, Debug)]
+pub struct Authorisation {
+    pub credential: Credential,
+    /// Where calls go with it, where that is not for the catalog to say.
+    pub base_url: Option<String>,
+    /// Values of a wire's variables that belong to the account.
+    pub variables: BTreeMap<&'static str, String>,
+}
+
+impl From<Credential> for Authorisation {
+    fn from(credential: Credential) -> Self {
+        Self { credential, base_url: None, variables: BTreeMap::new() }
+    }
 }
 
 /// Whether a provider can be called, as far as can be told without running or asking anything.
@@ -111,6 +137,12 @@ pub enum AccountErrorKind {
     Unsupported,
     /// The file could not be read or written.
     File,
+    /// The sign-in is over: the person must sign in again.
+    NeedsLogin,
+    /// The sign-in could not be renewed this time.
+    NotRenewed,
+    /// There are several accounts, and nobody said which is meant.
+    NotChosen,
     /// It was given up.
     Cancelled,
 }
@@ -125,6 +157,9 @@ impl AccountErrorKind {
             Self::Unusable => "keyUnusable",
             Self::Unsupported => "signInUnsupported",
             Self::File => "authFile",
+            Self::NeedsLogin => "signInAgain",
+            Self::NotRenewed => "signInNotRenewed",
+            Self::NotChosen => "accountNotChosen",
             Self::Cancelled => "cancelled",
         }
     }
@@ -154,6 +189,9 @@ impl Accounts {
             changes: Arc::default(),
             settings,
             net,
+            flows: oauth::FLOWS,
+            memory: Memory::default(),
+            choice: None,
         }
     }
 

@@ -242,6 +242,12 @@ impl Catalog {
         self.snapshot().find(provider, id)
     }
 
+    /// Whether the data files say that models of `provider` are reached at `url`: nobody has moved them.
+    pub fn is_usual_url(provider: &str, url: &str) -> bool {
+        let rows = table::provider(provider).map(ProviderRow::models).unwrap_or_default();
+        rows.iter().any(|row| row.base_url() == url)
+    }
+
     /// See [`Snapshot::resolve`].
     pub fn resolve(
         &self,

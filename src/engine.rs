@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use event::{
-    Answer, EditorRequest, Event, EventBody, Field, Opened, OpenedContent, Output, OutputBody,
+    Account, Answer, EditorRequest, Event, EventBody, Field, Opened, OpenedContent, Output, OutputBody,
     PermissionMode, PermissionOptionKind, PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo,
     SessionState, SessionSummary, Storage,
 };
@@ -60,6 +60,8 @@ pub struct Prompt {
     pub content: Vec<Content>,
     pub model: Option<String>,
     pub provider: Option<String>,
+    /// The label of the provider's account, from this prompt on.
+    pub account: Option<String>,
     pub thinking: Option<ThinkingLevel>,
     /// A key for this prompt only.
     pub api_key: Option<SecretString>,
@@ -91,6 +93,7 @@ pub struct NewSession {
     pub cwd: String,
     pub system: Option<String>,
     pub model: Option<Arc<Model>>,
+    pub account: Option<Account>,
     pub thinking: Option<ThinkingLevel>,
     pub permission_mode: PermissionMode,
 }
@@ -401,15 +404,22 @@ impl Engine {
             cwd,
             system,
             model: None,
+            account: None,
             thinking: changes.thinking,
             permission_mode: changes.permission_mode.unwrap_or_default(),
         };
-        if let Some(pattern) = &changes.model {
-            match self.world.find_model(Some(pattern), None) {
+        if changes.model.is_some() || changes.account.is_some() {
+            match self.world.find_model(changes.model.as_deref(), None) {
                 Ok(found) => {
                     new.thinking = new.thinking.or(found.thinking);
                     new.model = Some(found.model);
                 }
+                Err(failure) => return Err(Box::new((ticket, failure))),
+            }
+        }
+        if let (Some(label), Some(model)) = (&changes.account, &new.model) {
+            match self.world.account(&model.provider, label) {
+                Ok(account) => new.account = Some(account),
                 Err(failure) => return Err(Box::new((ticket, failure))),
             }
         }

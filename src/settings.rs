@@ -11,6 +11,7 @@ pub mod load;
 pub mod nearest;
 pub mod table;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What can be set, with every default filled in.
@@ -18,6 +19,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// A model pattern (`provider/id`), used where a prompt names none.
     pub default_model: Option<String>,
+    /// The account of each provider that is used where none is named: provider to label.
+    pub default_accounts: BTreeMap<String, String>,
     /// Sizes beyond which something is refused or ended.
     pub limits: Limits,
     /// How long to wait for a provider.
@@ -137,6 +140,7 @@ impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
             .field("default_model", &self.default_model)
+            .field("default_accounts", &self.default_accounts)
             .field("limits", &self.limits)
             .field("timeouts", &self.timeouts)
             .field("retry", &self.retry)
@@ -153,6 +157,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             default_model: None,
+            default_accounts: BTreeMap::new(),
             limits: Limits {
                 max_message_bytes: 64 << 20,
                 max_item_bytes: 16 << 20,

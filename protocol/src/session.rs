@@ -48,6 +48,9 @@ objects! {
         /// A model pattern: `provider/id`, `id`, either with `:level`.
         #[serde(default)]
         pub model: Option<String>,
+        /// The label of an account of the model's provider, where it has several; empty for the one without a label.
+        #[serde(default)]
+        pub account: Option<String>,
         /// How much to think: off, minimal, low, medium, high, xhigh, max.
         #[serde(default)]
         pub thinking: Option<String>,
@@ -80,6 +83,9 @@ objects! {
         pub cwd: String,
         /// `provider/id`, or null while none was needed.
         pub model: Option<String>,
+        /// The label of the account that was chosen; null leaves it to the settings. It counts while the model is of
+        /// the same provider.
+        pub account: Option<String>,
         /// How much it thinks; null leaves it to the provider.
         pub thinking: Option<String>,
         /// What tools may do unasked.
@@ -202,6 +208,9 @@ objects! {
         /// A model pattern; used from the next model call on.
         #[serde(default)]
         pub model: Option<String>,
+        /// The label of an account of the model's provider, where it has several; empty for the one without a label.
+        #[serde(default)]
+        pub account: Option<String>,
         /// How much to think.
         #[serde(default)]
         pub thinking: Option<String>,

@@ -78,6 +78,9 @@ objects! {
         /// A provider's id, where `model` names none.
         #[serde(default)]
         pub provider: Option<String>,
+        /// The label of an account of the provider, from this prompt on; empty for the one without a label.
+        #[serde(default)]
+        pub account: Option<String>,
         /// A key for this prompt only; never stored, never shown.
         #[serde(default)]
         pub api_key: Option<Secret>,

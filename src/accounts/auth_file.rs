@@ -1,21 +1,25 @@
-//! `auth.json`: one stored credential per provider.
+//! `auth.json`: the stored credentials, one for each provider, or one for each account of it.
 //!
 //! Reading needs no lock, because every write replaces the file whole. A write changes one entry in the text as
 //! it stands, under a lock, and touches nothing else: comments, order and unknown fields stay. A file that
-//! cannot be understood is never written. Next: `settings/change.rs`, which holds the lock.
+//! cannot be understood is never written. Next: `entry.rs`, which knows what an entry says, and
+//! `settings/change.rs`, which holds the lock.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 
+use super::entry::{self, Stored};
+use super::oauth::Grant;
 use super::value::{escaped, is_legacy_name};
 use crate::settings::Diagnostic;
 use crate::settings::change::{ChangeError, change, is_blank};
 use crate::settings::edit;
-use crate::settings::jsonc::{Document, Entry, JsoncError, Value};
+use crate::settings::jsonc::{Document, Entry, JsoncError};
 use crate::settings::load::{MAX_DIAGNOSTICS, read_text};
 use crate::system::System;
 use crate::system::files::Stamp;
@@ -39,16 +43,6 @@ struct Kept {
     stored: Stored,
     /// Of its text, to tell whether it has changed.
     mark: u64,
-}
-
-/// One entry. No `Debug`: it holds secrets.
-pub(super) enum Stored {
-    /// `env` stands above the environment for this provider alone.
-    Key { key: Option<SecretString>, env: BTreeMap<String, String> },
-    /// Tokens of a sign-in.
-    SignIn,
-    /// Something that cannot be understood; what is wrong with it.
-    Invalid(String),
 }
 
 pub(super) fn path(system: &System) -> Option<PathBuf> {
@@ -115,7 +109,7 @@ impl AuthFile {
     fn take(&mut self, path: &Path, entry: &Entry<'_>) {
         // A position is found by counting lines, so only those that are told are found.
         let may_tell = self.diagnostics.len() < MAX_DIAGNOSTICS;
-        let stored = match stored(entry.value) {
+        let stored = match entry::stored(entry.value) {
             Ok(stored) => stored,
             Err(misfit) => {
                 if may_tell {
@@ -150,6 +144,19 @@ impl AuthFile {
         self.entries.get(provider).map(|kept| &kept.stored)
     }
 
+    /// The labels of the provider's accounts that have one.
+    pub(super) fn labels<'f>(&'f self, provider: &str) -> impl Iterator<Item = &'f str> {
+        let prefix = entry::id(provider, Some(""));
+        let length = prefix.len();
+        let from = self.entries.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let of: Vec<&str> = from
+            .map(|(id, _)| id.as_str())
+            .take_while(|id| id.starts_with(&prefix))
+            .filter_map(|id| id.get(length..).filter(|label| !label.is_empty()))
+            .collect();
+        of.into_iter()
+    }
+
     /// Every entry.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Stored)> {
         self.entries.iter().map(|(id, kept)| (id.as_str(), &kept.stored))
@@ -179,81 +186,22 @@ impl AuthFile {
     }
 }
 
-/// A value that is not what it should be.
-struct Misfit<'d> {
-    value: Value<'d>,
-    /// Where in its entry, such as `.key`.
-    inside: String,
-    message: String,
-}
-
-fn stored(value: Value<'_>) -> Result<Stored, Misfit<'_>> {
-    let (mut kind, mut key, mut env) = (None, None, BTreeMap::new());
-    for field in fields(value, "")? {
-        match field.key.as_str() {
-            "type" => kind = string(field.value, ".type")?,
-            "key" => key = string(field.value, ".key")?.map(SecretString::from),
-            "env" if field.value.text() == "null" => env = BTreeMap::new(),
-            "env" => {
-                env = BTreeMap::new();
-                for variable in fields(field.value, ".env")? {
-                    let inside = format!(".env.{}", crate::settings::load::shown(&variable.key));
-                    env.extend(string(variable.value, &inside)?.map(|value| (variable.key, value)));
-                }
-            }
-            _ => {}
-        }
-    }
-    match kind.as_deref() {
-        Some("oauth") => Ok(Stored::SignIn),
-        Some("api_key") | None => Ok(Stored::Key { key, env }),
-        Some(_) => Err(Misfit {
-            value,
-            inside: String::new(),
-            message: "its type is neither \"api_key\" nor \"oauth\"".to_owned(),
-        }),
-    }
-}
-
-fn fields<'d>(value: Value<'d>, inside: &str) -> Result<Vec<Entry<'d>>, Misfit<'d>> {
-    match value.text().starts_with('{').then(|| value.entries()) {
-        Some(Ok(fields)) => Ok(fields),
-        _ => Err(misfit(value, inside, "an object")),
-    }
-}
-
-fn string<'d>(value: Value<'d>, inside: &str) -> Result<Option<String>, Misfit<'d>> {
-    serde_json::from_str(value.text()).map_err(|_| misfit(value, inside, "a string"))
-}
-
-fn misfit<'d>(value: Value<'d>, inside: &str, expected: &str) -> Misfit<'d> {
-    let found = match value.text().bytes().next() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        _ => "a number",
-    };
-    Misfit { value, inside: inside.to_owned(), message: format!("expected {expected}, found {found}") }
-}
-
-/// Stores `key` as the credential of `provider`, and `env` with it.
-pub(super) async fn store(
+/// Stores `key` as the entry `id`, and `env` with it.
+pub(super) async fn store_key(
     system: &System,
-    provider: &str,
+    id: &str,
     key: &SecretString,
     env: &BTreeMap<String, String>,
     cancel: &CancellationToken,
 ) -> Result<(), ChangeError> {
     let path = path(system).ok_or(ChangeError::NoFolder)?;
-    let (provider, key, env) = (provider.to_owned(), key.clone(), env.clone());
+    let (id, key, env) = (id.to_owned(), key.clone(), env.clone());
     let own = path.clone();
     change(system, &path, cancel, move |text| {
         let wanted = escaped(key.expose_secret());
-        let changed = with_entry(text, &provider, &wanted, &env)?;
+        let changed = entry::with_key(text, &id, &wanted, &env)?;
         // What is written must read back as what was meant.
-        match AuthFile::parse(&own, &changed).entry(&provider) {
+        match AuthFile::parse(&own, &changed).entry(&id) {
             Some(Stored::Key { key: Some(read), env: read_env })
                 if read.expose_secret() == wanted
                     && env.iter().all(|(name, value)| read_env.get(name) == Some(value)) =>
@@ -266,25 +214,72 @@ pub(super) async fn store(
     .await
 }
 
-/// Takes what is stored for `provider` out. Whether there was anything.
+/// Stores `grant` as the entry `id`, whatever stood there before.
+pub(super) async fn store_grant(
+    system: &System,
+    id: &str,
+    grant: &Grant,
+    cancel: &CancellationToken,
+) -> Result<(), ChangeError> {
+    let path = path(system).ok_or(ChangeError::NoFolder)?;
+    let (id, grant, own) = (id.to_owned(), grant.clone(), path.clone());
+    change(system, &path, cancel, move |text| {
+        let changed = entry::with_grant(text, &id, &grant)?;
+        read_back(&own, &changed, &id, &grant)?;
+        Ok((Some(changed), ()))
+    })
+    .await
+}
+
+/// Puts `new` into the place of `old`, if the entry `id` still is `old`; whoever has signed in or out meanwhile
+/// has the last word. Whether it was put there.
+pub(super) async fn renew_grant(
+    system: &System,
+    id: &str,
+    old: &Grant,
+    new: &Grant,
+) -> Result<bool, ChangeError> {
+    let path = path(system).ok_or(ChangeError::NoFolder)?;
+    let (id, old, new, own) = (id.to_owned(), old.clone(), new.clone(), path.clone());
+    // Tokens that were got are written: nobody gives that up.
+    change(system, &path, &CancellationToken::new(), move |text| {
+        // A file that makes no sense says nothing of who has signed out.
+        Document::new(text)?.root()?.entries()?;
+        match AuthFile::parse(&own, text).entry(&id) {
+            Some(Stored::Grant(stored)) if stored.is_same(&old) => {
+                let changed = entry::with_renewed(text, &id, stored, &new)?;
+                read_back(&own, &changed, &id, &new)?;
+                Ok((Some(changed), true))
+            }
+            _ => Ok((None, false)),
+        }
+    })
+    .await
+}
+
+/// What is written must read back as what was meant.
+fn read_back(path: &Path, text: &str, id: &str, grant: &Grant) -> Result<(), JsoncError> {
+    match AuthFile::parse(path, text).entry(id) {
+        Some(Stored::Grant(read)) if read.is_same(grant) && read.expires_ms == grant.expires_ms => Ok(()),
+        _ => Err(misplaced()),
+    }
+}
+
+/// Takes the entry `id` out. Whether there was one.
 pub(super) async fn remove(
     system: &System,
-    provider: &str,
+    id: &str,
     cancel: &CancellationToken,
 ) -> Result<bool, ChangeError> {
     let path = path(system).ok_or(ChangeError::NoFolder)?;
     if AuthFile::stamp(system).is_none() {
         return Ok(false);
     }
-    let (provider, own) = (provider.to_owned(), path.clone());
+    let (id, own) = (id.to_owned(), path.clone());
     change(system, &path, cancel, move |text| {
-        let Some(changed) = edit::without(text, &[&provider])? else { return Ok((None, false)) };
+        let Some(changed) = edit::without(text, &[&id])? else { return Ok((None, false)) };
         let (before, after) = (AuthFile::parse(&own, text), AuthFile::parse(&own, &changed));
-        if before.differing(&after).eq([provider.as_str()]) {
-            Ok((Some(changed), true))
-        } else {
-            Err(misplaced())
-        }
+        if before.differing(&after).eq([id.as_str()]) { Ok((Some(changed), true)) } else { Err(misplaced()) }
     })
     .await
 }
@@ -295,100 +290,9 @@ fn misplaced() -> JsoncError {
     JsoncError { line: 0, column: 0, message, path: String::new() }
 }
 
-/// `text` with the key of `provider` set.
-fn with_entry(
-    text: &str,
-    provider: &str,
-    key: &str,
-    env: &BTreeMap<String, String>,
-) -> Result<String, JsoncError> {
-    let json = |text: &str| serde_json::Value::from(text).to_string();
-    let document = Document::new(text)?;
-    let known = document.root()?.entries()?.into_iter().rev().find(|entry| entry.key == provider);
-    let known = known.filter(|known| matches!(stored(known.value), Ok(Stored::Key { .. })));
-    let fields = known.and_then(|known| known.value.entries().ok()).unwrap_or_default();
-    if !fields.iter().any(|field| field.key == "type") {
-        return edit::with(text, &[provider], &entry_text(key, env));
-    }
-    let mut changed = edit::with(text, &[provider, "key"], &json(key))?;
-    let has_env = fields.iter().rev().find(|field| field.key == "env").map(|field| field.value.text());
-    if has_env == Some("null") && !env.is_empty() {
-        changed = edit::with(&changed, &[provider, "env"], "{}")?;
-    }
-    for (name, value) in env {
-        changed = edit::with(&changed, &[provider, "env", name], &json(value))?;
-    }
-    Ok(changed)
-}
-
-/// An entry as it is written by us.
-fn entry_text(key: &str, env: &BTreeMap<String, String>) -> String {
-    let json = |text: &str| serde_json::Value::from(text).to_string();
-    let mut text = format!("{{\n  \"type\": \"api_key\",\n  \"key\": {}", json(key));
-    if !env.is_empty() {
-        let variables: Vec<String> =
-            env.iter().map(|(name, value)| format!("    {}: {}", json(name), json(value))).collect();
-        text.push_str(",\n  \"env\": {\n");
-        text.push_str(&variables.join(",\n"));
-        text.push_str("\n  }");
-    }
-    text.push_str("\n}");
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(before: &str, after: &str) {
-        assert_eq!(with_entry(before, "groq", "k\"1", &BTreeMap::new()).unwrap(), after);
-    }
-
-    #[test]
-    fn an_entry_is_put_into_the_text_as_it_stands() {
-        let whole = "{\n    \"type\": \"api_key\",\n    \"key\": \"k\\\"1\"\n  }";
-        check("{}\n", &format!("{{\n  \"groq\": {whole}\n}}\n"));
-        check(
-            "\u{feff}{ // é\n \"b\": [1], /* c */ }",
-            &format!("\u{feff}{{ // é\n \"b\": [1],\n  \"groq\": {whole}, /* c */ }}"),
-        );
-        check(
-            "{\"groq\": {\"type\": \"oauth\", \"access\": \"t\"}, \"a\": 1}",
-            &format!("{{\"groq\": {whole}, \"a\": 1}}"),
-        );
-        check("{\"groq\": 7}", &format!("{{\"groq\": {whole}}}"));
-        check(
-            "{\"groq\": {\"type\": \"api_key\", \"key\": \"old\", \"env\": {\"A\": \"b\"}, \"x\": 1}}",
-            "{\"groq\": {\"type\": \"api_key\", \"key\": \"k\\\"1\", \"env\": {\"A\": \"b\"}, \"x\": 1}}",
-        );
-        check(
-            "{\"groq\": {\"type\": \"api_key\"}}",
-            "{\"groq\": {\"type\": \"api_key\",\n    \"key\": \"k\\\"1\"}}",
-        );
-        for broken in ["[]", "{\"a\": }", "{} x", "/*"] {
-            assert!(with_entry(broken, "groq", "k", &BTreeMap::new()).is_err(), "{broken}");
-        }
-    }
-
-    #[test]
-    fn variables_are_stored_beside_the_key() {
-        let env = BTreeMap::from([("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]);
-        let whole = "{\n  \"groq\": {\n    \"type\": \"api_key\",\n    \"key\": \"k\",\n    \"env\": {\n      \"A\": \"1\",\n      \"B\": \"2\"\n    }\n  }\n}\n";
-        assert_eq!(with_entry("{}\n", "groq", "k", &env).unwrap(), whole);
-        for env_before in ["", ", \"env\": null", ", \"env\": {\"A\": \"0\", \"C\": \"3\"}"] {
-            let before = format!("{{\"groq\": {{\"type\": \"api_key\"{env_before}, \"x\": [1]}}}}");
-            let after = with_entry(&before, "groq", "k", &env).unwrap();
-            let file = AuthFile::parse(Path::new("x"), &after);
-            let Some(Stored::Key { env: read, .. }) = file.entry("groq") else { panic!("{after}") };
-            assert!(
-                read.get("A").is_some_and(|a| a == "1") && read.get("B").is_some_and(|b| b == "2"),
-                "{after}"
-            );
-            assert_eq!(read.contains_key("C"), env_before.contains('C'));
-            assert!(after.contains("\"x\": [1]"), "{after}");
-        }
-    }
 
     #[track_caller]
     fn told(text: &str, expected: &[(u32, u32, &str)]) -> AuthFile {
@@ -433,16 +337,5 @@ mod tests {
         assert_eq!((file.entries().count(), file.diagnostics().len()), (1, MAX_DIAGNOSTICS));
         let deep = format!("{{\"a\": {}", "[".repeat(1 << 20));
         assert_eq!(AuthFile::parse(Path::new("x"), &deep).diagnostics().len(), 1);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn what_is_put_in_reads_back(text in r#"\{( |"groq": ?(1|\{"type":"(api_key|oauth)"[, ]*("key":"a")?\})|, |"b":\[\]|//x\n|/\*,\*/)*\}"#) {
-            if let Ok(changed) = with_entry(&text, "groq", "new", &BTreeMap::new()) {
-                let file = AuthFile::parse(Path::new("x"), &changed);
-                let is_new = matches!(file.entry("groq"), Some(Stored::Key { key: Some(key), .. }) if key.expose_secret() == "new");
-                proptest::prop_assert!(is_new, "{}", changed);
-            }
-        }
     }
 }

@@ -8,6 +8,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::auth_file::{self, AUTH_FILE};
+use super::choice::{Unchosen, provider_of};
+use super::entry;
+use super::oauth::Grant;
 use super::resolve::{error_of, expanded, failed};
 use super::value::{self, is_bare_name};
 use super::{AccountError, AccountErrorKind, Accounts};
@@ -26,13 +29,14 @@ pub struct Changes {
 }
 
 impl Changes {
-    pub(super) fn note<'p>(&self, providers: impl Iterator<Item = &'p str>) {
+    /// Takes down entries that are not what they were.
+    pub(super) fn note<'p>(&self, entries: impl Iterator<Item = &'p str>) {
         let mut noted = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
-        for provider in providers {
+        for provider in entries {
             if noted.len() >= MAX_NAMED {
                 break;
             }
-            noted.insert(provider.to_owned());
+            noted.insert(provider_of(provider).to_string());
         }
         if !noted.is_empty() {
             self.noted.notify_one();
@@ -52,8 +56,9 @@ impl Changes {
 }
 
 impl Accounts {
-    /// Stores `key` in `auth.json` as the credential of `provider`, and `env` as variables of its own;
-    /// everything else in the file stays. `cancel` is heard while another process has the file.
+    /// Stores `key` in `auth.json` as the credential of `provider`, and `env` as variables of its own: as the account
+    /// that was [chosen](Self::choosing), else as the one without a label. Everything else in the file stays.
+    /// `cancel` is heard while another process has the file.
     pub async fn store_key(
         &self,
         provider: &Provider,
@@ -63,19 +68,73 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let key = self.fit_key(provider, key)?;
         Self::fit_variables(provider, env)?;
+        let id = self.id_to_store(provider)?;
         // What was there before is known first, so that the change is noticed.
         self.auth_file();
-        let stored = auth_file::store(&self.system, &provider.id, &key, env, cancel).await;
+        let stored = auth_file::store_key(&self.system, &id, &key, env, cancel).await;
         self.auth_file();
-        stored.map_err(|error| unchanged(&provider.id, "the key of", "stored in", &error))
+        stored.map_err(|error| unchanged(&id, "the key of", "stored in", &error))
     }
 
-    /// Takes what is stored for the provider of this id out of `auth.json`. Whether there was anything.
+    /// Stores what a sign-in gave as the credential of `provider`, in place of whatever its account had: the one
+    /// that was [chosen](Self::choosing), else the one without a label. `cancel` is heard while another process has
+    /// the file; a caller that has spent a code for the grant may well not use it.
+    pub async fn store_grant(
+        &self,
+        provider: &Provider,
+        grant: &Grant,
+        cancel: &CancellationToken,
+    ) -> Result<(), AccountError> {
+        value::sendable(grant.access.expose_secret())
+            .map_err(|error| failed(provider, "the token", error, None))?;
+        let id = self.id_to_store(provider)?;
+        self.auth_file();
+        let grant = grant.got_at(self.system.clock.now_ms());
+        let stored = auth_file::store_grant(&self.system, &id, &grant, cancel).await;
+        self.auth_file();
+        stored.map_err(|error| unchanged(&id, "the sign-in to", "stored in", &error))
+    }
+
+    /// Takes the entry of this name out of `auth.json`: a provider's id, or one with `:label` behind it. Whether
+    /// there was anything.
     pub async fn remove(&self, id: &str, cancel: &CancellationToken) -> Result<bool, AccountError> {
         self.auth_file();
         let removed = auth_file::remove(&self.system, id, cancel).await;
         self.auth_file();
         removed.map_err(|error| unchanged(id, "what is stored for", "removed from", &error))
+    }
+
+    /// Takes what is stored for an account of `provider` out of `auth.json`: the one that was
+    /// [chosen](Self::choosing), else the one without a label, else the only one.
+    pub async fn remove_account(
+        &self,
+        provider: &Provider,
+        cancel: &CancellationToken,
+    ) -> Result<bool, AccountError> {
+        let file = self.auth_file();
+        let id = match (&self.choice, self.stored_accounts(provider).as_slice()) {
+            (Some((of, label)), _) if *of == provider.id => {
+                entry::id(&provider.id, Some(&**label).filter(|label| !label.is_empty()))
+            }
+            (_, [Some(only)]) => entry::id(&provider.id, Some(only)),
+            (_, [Some(_), ..]) => {
+                let labels = file.labels(&provider.id).map(str::to_owned).collect();
+                return Err(Self::unchosen(provider, Unchosen::Several(labels)));
+            }
+            _ => provider.id.to_string(),
+        };
+        self.remove(&id, cancel).await
+    }
+
+    /// The name of the entry that is stored.
+    fn id_to_store(&self, provider: &Provider) -> Result<String, AccountError> {
+        match &self.choice {
+            Some((of, label)) if *of == provider.id && !label.is_empty() => {
+                Self::fit_label(provider, label)?;
+                Ok(entry::id(&provider.id, Some(label)))
+            }
+            _ => Ok(provider.id.to_string()),
+        }
     }
 
     /// A key as it is sent, if it can be: what a person pasted may be anything.

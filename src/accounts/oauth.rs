@@ -71,6 +71,12 @@ pub trait Flow: Send + Sync {
         exchange: &'a Exchange,
     ) -> BoxFuture<'a, Result<Grant, OAuthError>>;
 
+    /// Whether what it gives is a key, sent where the provider's keys are; otherwise it is a token, which goes
+    /// into `Authorization: Bearer` whatever the API.
+    fn gives_key(&self) -> bool {
+        false
+    }
+
     /// Where calls go with `grant`, where that depends on it; already checked to be a host of the provider's.
     fn base_url(&self, grant: &Grant) -> Option<String> {
         let _ = grant;

@@ -5,22 +5,36 @@ use std::sync::{Arc, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::auth_file::{self, AUTH_FILE, AuthFile, Stored};
+use super::auth_file::{self, AUTH_FILE, AuthFile};
 use super::aws;
+use super::choice::{Chosen, Unchosen};
+use super::entry::Stored;
+use super::oauth::{Flow, Grant};
 use super::value::{self, ValueError, Variables};
-use super::{AccountError, AccountErrorKind, Accounts, Credential, Source, Status};
+use super::{AccountError, AccountErrorKind, Accounts, Authorisation, Credential, Source, Status};
 use crate::catalog::placeholder::{self, Unfilled};
 use crate::catalog::{MODELS_FILE, Provider};
 use crate::system::System;
 
 static NO_VARIABLES: BTreeMap<String, String> = BTreeMap::new();
 
+/// What wires ask for by these names, and the fields of a sign-in that say it.
+const GRANT_VARIABLES: [(&str, &str); 1] = [("chatgpt_account_id", "accountId")];
+
 impl Accounts {
     /// Whether `provider` has a credential, as far as can be told at once: no command is run and nothing is
     /// waited for.
     pub fn status(&self, provider: &Provider) -> Status {
         let file = self.auth_file();
-        let entry = file.entry(&provider.id);
+        let entry = match self.chosen(&file, provider) {
+            Ok(chosen) => chosen.stored,
+            Err(Unchosen::Unknown { .. }) => {
+                return Status { configured: false, source: Source::Missing, unset: None };
+            }
+            Err(Unchosen::Several(_)) => {
+                return Status { configured: false, source: Source::Stored, unset: None };
+            }
+        };
         let variables = self.variables(entry);
         let source = if aws::is_skipped(provider, variables) {
             Source::NotNeeded
@@ -50,50 +64,73 @@ impl Accounts {
         provider: &Provider,
         explicit: Option<SecretString>,
     ) -> Result<Credential, AccountError> {
-        if aws::is_skipped(provider, self.variables(self.auth_file().entry(&provider.id))) {
-            return Ok(Credential::None);
+        Ok(self.authorise(provider, explicit).await?.credential)
+    }
+
+    /// The same, with what depends on whose it is.
+    pub async fn authorise(
+        &self,
+        provider: &Provider,
+        explicit: Option<SecretString>,
+    ) -> Result<Authorisation, AccountError> {
+        let file = self.auth_file();
+        if aws::is_skipped(provider, self.variables(self.entry(&file, provider))) {
+            return Ok(Credential::None.into());
         }
         if let Some(key) = explicit {
             let key = value::sendable(key.expose_secret());
             return key
-                .map(Credential::Key)
+                .map(|key| Credential::Key(key).into())
                 .map_err(|error| failed(provider, "the key that was given", error, None));
         }
-        let file = self.auth_file();
-        let entry = file.entry(&provider.id);
-        let variables = self.variables(entry);
-        match entry {
+        let Chosen { stored, id } =
+            self.chosen(&file, provider).map_err(|why| Self::unchosen(provider, why))?;
+        let variables = self.variables(stored);
+        match stored {
             Some(Stored::Key { key: Some(key), .. }) if !key.expose_secret().trim().is_empty() => {
                 let key = value::resolve(key.expose_secret(), variables, &self.commands).await;
                 return key
-                    .map(Credential::Key)
+                    .map(|key| Credential::Key(key).into())
                     .map_err(|error| failed(provider, "the stored key", error, Some(AUTH_FILE)));
             }
-            Some(Stored::SignIn) => return Err(self.sign_in(provider)),
+            Some(Stored::Grant(grant)) => {
+                let flow = self.flow(provider).ok_or_else(|| self.sign_in(provider))?;
+                let grant = self.current(provider, flow, &id, grant).await?;
+                return granted(provider, flow, &grant);
+            }
             Some(Stored::Invalid(why)) => return Err(self.invalid(provider, why)),
             Some(Stored::Key { .. }) | None => {}
         }
         if aws::is_stored(provider, variables)
             && let Some(credential) = aws::credential(provider, variables)
         {
-            return credential;
+            return credential.map(Authorisation::from);
         }
         if let Some(name) = variable(provider, variables) {
-            let key = value::sendable(variables.get(name).unwrap_or_default());
-            let credential =
-                if provider.bearer_variables.contains(name) { Credential::Bearer } else { Credential::Key };
-            return key.map(credential).map_err(|error| failed(provider, name, error, None));
+            let key = value::sendable(variables.get(name).unwrap_or_default())
+                .map_err(|error| failed(provider, name, error, None))?;
+            if !provider.bearer_variables.contains(name) {
+                return Ok(Credential::Key(key).into());
+            }
+            // A token says where it is good for, wherever it comes from.
+            let base_url = self.flow(provider).and_then(|flow| flow.base_url(&of_token(key.clone())));
+            return Ok(Authorisation { base_url, ..Credential::Bearer(key).into() });
         }
         if let Some(credential) = aws::credential(provider, variables) {
-            return credential;
+            return credential.map(Authorisation::from);
         }
         if let Some(key) = &provider.api_key {
             let key = value::resolve(key, variables, &self.commands).await;
             return key
-                .map(Credential::Key)
+                .map(|key| Credential::Key(key).into())
                 .map_err(|error| failed(provider, "the apiKey", error, Some(MODELS_FILE)));
         }
-        if provider.needs_key { Err(self.missing(provider, &file)) } else { Ok(Credential::None) }
+        if provider.needs_key { Err(self.missing(provider, &file)) } else { Ok(Credential::None.into()) }
+    }
+
+    /// How one signs in to `provider`, where that is known.
+    pub(super) fn flow(&self, provider: &Provider) -> Option<&'static dyn Flow> {
+        self.flows.iter().copied().find(|flow| flow.provider() == &*provider.id)
     }
 
     /// The values of a model's headers, in their order. They are written like keys.
@@ -106,7 +143,7 @@ impl Accounts {
             return Ok(Vec::new());
         }
         let file = self.auth_file();
-        let variables = self.variables(file.entry(&provider.id));
+        let variables = self.variables(self.entry(&file, provider));
         let mut resolved = Vec::with_capacity(headers.len());
         for (name, text) in headers {
             let value = value::resolve(text, variables, &self.commands).await;
@@ -129,7 +166,12 @@ impl Accounts {
     ) -> bool {
         {
             let file = self.auth_file();
-            let variables = self.variables(file.entry(&provider.id));
+            if let Ok(Chosen { id, stored: Some(Stored::Grant(_)) }) = self.chosen(&file, provider)
+                && let (Some(flow), Some(token)) = (self.flow(provider), refused.secret())
+            {
+                return self.renew_refused(provider, flow, &id, token).await;
+            }
+            let variables = self.variables(self.entry(&file, provider));
             let is_refused = |value: &SecretString| {
                 refused
                     .secret()
@@ -137,7 +179,7 @@ impl Accounts {
                     .chain(sent.iter().map(|(_, value)| value))
                     .any(|used| used.expose_secret() == value.expose_secret())
             };
-            let stored = match file.entry(&provider.id) {
+            let stored = match self.entry(&file, provider) {
                 Some(Stored::Key { key: Some(key), .. }) => Some(key.expose_secret()),
                 _ => None,
             };
@@ -164,7 +206,7 @@ impl Accounts {
     /// What `name` is for calls of `provider`: its own variable in `auth.json`, else the environment's.
     pub fn variable(&self, provider: &Provider, name: &str) -> Option<String> {
         let file = self.auth_file();
-        self.variables(file.entry(&provider.id)).get(name).map(str::to_owned)
+        self.variables(self.entry(&file, provider)).get(name).map(str::to_owned)
     }
 
     /// What the entry of `provider` in `auth.json` says of `name`, whatever the environment does.
@@ -176,7 +218,7 @@ impl Accounts {
     /// The world as calls of `provider` see it: its own variables in `auth.json` over the environment.
     pub fn system_for(&self, provider: &Provider) -> System {
         let file = self.auth_file();
-        let own = self.variables(file.entry(&provider.id)).own;
+        let own = self.variables(self.entry(&file, provider)).own;
         if own.is_empty() {
             return self.system.clone();
         }
@@ -203,7 +245,7 @@ impl Accounts {
     pub(super) fn variables<'v>(&'v self, entry: Option<&'v Stored>) -> Variables<'v> {
         let own = match entry {
             Some(Stored::Key { env, .. }) => env,
-            Some(Stored::SignIn | Stored::Invalid(_)) | None => &NO_VARIABLES,
+            Some(Stored::Grant(_) | Stored::Invalid(_)) | None => &NO_VARIABLES,
         };
         Variables { own, system: &self.system }
     }
@@ -222,10 +264,7 @@ impl Accounts {
     }
 
     fn sign_in(&self, provider: &Provider) -> AccountError {
-        let message = format!(
-            "{AUTH_FILE} holds a sign-in for {}, which this version of aside cannot use yet",
-            provider.id
-        );
+        let message = format!("{AUTH_FILE} holds a sign-in for {}, which aside cannot use", provider.id);
         let hint = format!("use an API key instead: {}", self.hint(provider));
         error_of(AccountErrorKind::Unsupported, provider, message, hint)
     }
@@ -283,9 +322,29 @@ impl Stored {
     fn owns_provider(&self) -> bool {
         match self {
             Self::Key { key, .. } => key.as_ref().is_some_and(|key| !key.expose_secret().trim().is_empty()),
-            Self::SignIn | Self::Invalid(_) => true,
+            Self::Grant(_) | Self::Invalid(_) => true,
         }
     }
+}
+
+/// What calls are made with that have `grant`.
+fn granted(provider: &Provider, flow: &dyn Flow, grant: &Grant) -> Result<Authorisation, AccountError> {
+    let access = value::sendable(grant.access.expose_secret())
+        .map_err(|error| failed(provider, "the token", error, Some(AUTH_FILE)))?;
+    let of_grant = |(name, field): (&'static str, &str)| {
+        let value = grant.more.get(field)?.as_str().filter(|value| !value.trim().is_empty())?;
+        Some((name, value.trim().to_owned()))
+    };
+    Ok(Authorisation {
+        base_url: flow.base_url(grant),
+        variables: GRANT_VARIABLES.into_iter().filter_map(of_grant).collect(),
+        ..if flow.gives_key() { Credential::Key(access) } else { Credential::Bearer(access) }.into()
+    })
+}
+
+/// A token that nothing else is known of.
+fn of_token(access: SecretString) -> Grant {
+    Grant { access, refresh: SecretString::default(), expires_ms: u64::MAX, more: serde_json::Map::new() }
 }
 
 /// The first of the provider's variables that is set.

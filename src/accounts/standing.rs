@@ -1,15 +1,31 @@
 //! How every account stands, told without running a command or asking anybody.
 
-use super::auth_file::{AUTH_FILE, Stored};
+use super::auth_file::AUTH_FILE;
+use super::choice::{Chosen, plain};
+use super::entry::Stored;
+use super::oauth::Grant;
 use super::value::{self, is_bare_name};
 use super::{Accounts, Source, Status};
 use crate::catalog::{MODELS_FILE, Provider};
+
+/// The end of a token that has none.
+const NEVER_MS: u64 = 9_007_199_254_740_991;
+/// Fields of a sign-in that say whose it is, in the order in which they are believed.
+const IDENTITY: [&str; 4] = ["email", "login", "account", "accountId"];
+/// Characters of a name that are shown.
+const MAX_IDENTITY: usize = 100;
 
 /// One account, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Whether it can be used, and where it comes from.
     pub status: Status,
+    /// The label that tells it from others of the same provider.
+    pub account: Option<String>,
+    /// Who is signed in, where the provider said so.
+    pub identity: Option<String>,
+    /// When its token ends, in milliseconds since the Unix epoch; it is renewed before, where that is possible.
+    pub expires_at_ms: Option<u64>,
     /// What the person should know or do.
     pub hint: Option<String>,
 }
@@ -19,7 +35,11 @@ impl Accounts {
     pub fn standing(&self, provider: &Provider) -> Standing {
         let status = self.status(provider);
         let file = self.auth_file();
-        let entry = file.entry(&provider.id);
+        let (chosen, unchosen) = match self.chosen(&file, provider) {
+            Ok(chosen) => (Some(chosen), None),
+            Err(why) => (None, Some(Self::unchosen(provider, why))),
+        };
+        let entry = chosen.as_ref().and_then(|chosen| chosen.stored);
         let variables = self.variables(entry);
         let mut hints = Vec::new();
         if file.is_broken() {
@@ -29,9 +49,14 @@ impl Accounts {
             Some(Stored::Invalid(why)) => {
                 hints.push(format!("the entry in {AUTH_FILE} cannot be used: {why}"));
             }
-            Some(Stored::SignIn) => {
-                hints.push(format!("{AUTH_FILE} holds a sign-in, which this version cannot use yet"));
-            }
+            Some(Stored::Grant(grant)) => match self.flow(provider) {
+                None => hints.push(format!("{AUTH_FILE} holds a sign-in, which aside cannot use")),
+                Some(flow) => {
+                    let id = chosen.as_ref().map(|chosen| chosen.id.as_str()).unwrap_or_default();
+                    hints.extend(self.hint_of_grant(provider, id, grant));
+                    hints.extend(flow.note().map(str::to_owned));
+                }
+            },
             Some(Stored::Key { .. }) | None => {}
         }
         let text = match (&status.source, entry) {
@@ -55,17 +80,40 @@ impl Accounts {
         if let Some(name) = ambient.filter(|_| status.source == Source::Stored) {
             hints.push(format!("{name} is set too and not used while {AUTH_FILE} has an entry"));
         }
-        if status.source == Source::Missing {
+        if let Some(unchosen) = unchosen {
+            hints.push(format!("{}; {}", unchosen.message, unchosen.hint));
+        } else if status.source == Source::Missing {
             hints.push(self.hint(provider));
         }
-        let hint = (!hints.is_empty()).then(|| hints.join("; "));
-        Standing { status, hint }
+        let grant = match entry {
+            Some(Stored::Grant(grant)) if status.source == Source::Stored => Some(grant),
+            _ => None,
+        };
+        // One that never ends is written as the last moment that other programs can tell.
+        let ends = |grant: &Grant| Some(grant.expires_ms).filter(|ends| *ends < NEVER_MS);
+        Standing {
+            account: self.account_in_use(provider),
+            identity: grant.and_then(|grant| identity(grant)),
+            expires_at_ms: grant.and_then(|grant| ends(grant)),
+            hint: (!hints.is_empty()).then(|| hints.join("; ")),
+            status,
+        }
+    }
+
+    /// The sign-in that calls of `provider` are made with, for people, and what to do when it is refused; `None`
+    /// where it is no sign-in.
+    pub fn sign_in_name(&self, provider: &Provider) -> Option<String> {
+        let file = self.auth_file();
+        let Ok(Chosen { id, stored: Some(Stored::Grant(_)) }) = self.chosen(&file, provider) else {
+            return None;
+        };
+        Some(format!("the sign-in {} of {AUTH_FILE} ({})", plain(&id), Self::login_again(provider, &id)))
     }
 
     /// Whether the credential of `provider` is what a command prints.
     pub fn runs_command(&self, provider: &Provider) -> bool {
         let file = self.auth_file();
-        match (self.status(provider).source, file.entry(&provider.id)) {
+        match (self.status(provider).source, self.entry(&file, provider)) {
             (Source::Stored, Some(Stored::Key { key: Some(key), .. })) => {
                 secrecy::ExposeSecret::expose_secret(key).starts_with('!')
             }
@@ -76,5 +124,19 @@ impl Accounts {
     /// Ids in `auth.json`.
     pub fn stored_ids(&self) -> Vec<String> {
         self.auth_file().entries().map(|(id, _)| id.to_owned()).collect()
+    }
+}
+
+/// Whose sign-in it is.
+fn identity(grant: &Grant) -> Option<String> {
+    let text = |name: &&str| {
+        let text: String = grant.more.get(*name)?.as_str()?.chars().filter(|c| !c.is_control()).collect();
+        (!text.trim().is_empty()).then(|| text.trim().chars().take(MAX_IDENTITY).collect::<String>())
+    };
+    let who = IDENTITY.iter().find_map(text);
+    // Of a company's own server.
+    match (who, text(&"enterpriseUrl")) {
+        (Some(who), Some(host)) => Some(format!("{who} at {host}")),
+        (who, host) => who.or(host),
     }
 }

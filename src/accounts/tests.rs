@@ -171,7 +171,7 @@ fn a_stored_credential_that_fails_is_not_passed_over() {
         "{\"groq\": {\"type\": \"oauth\", \"access\": \"a\", \"refresh\": \"r\", \"expires\": 1}}",
         None,
         Source::Stored,
-        Err("auth.json holds a sign-in for groq, which this version of aside cannot use yet"),
+        Err("auth.json holds a sign-in for groq, which aside cannot use"),
     );
     check(
         &env,

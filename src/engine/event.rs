@@ -137,6 +137,8 @@ pub struct SessionInfo {
     pub cwd: String,
     /// `provider/id`.
     pub model: Option<String>,
+    /// The account that was chosen.
+    pub account: Option<Account>,
     pub thinking: Option<crate::catalog::ThinkingLevel>,
     pub permission_mode: PermissionMode,
     pub state: SessionState,
@@ -147,6 +149,14 @@ pub struct SessionInfo {
     pub created_at_ms: u64,
     pub updated_at_ms: u64,
     pub usage: Usage,
+}
+
+/// An account of a provider, by its label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub provider: Arc<str>,
+    /// Empty for the one without a label.
+    pub label: Arc<str>,
 }
 
 /// A question for the person.

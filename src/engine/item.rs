@@ -284,9 +284,35 @@ impl Failure {
             | AccountErrorKind::CommandFailed
             | AccountErrorKind::VariableUnset
             | AccountErrorKind::Unusable
-            | AccountErrorKind::Unsupported => Self::invalid("/apiKey", error.message),
+            | AccountErrorKind::Unsupported
+            | AccountErrorKind::NeedsLogin
+            | AccountErrorKind::NotRenewed => Self::invalid("/apiKey", error.message),
+            AccountErrorKind::NotChosen => Self::invalid("/account", error.message),
         };
         Self { hint: Some(error.hint), ..failure }
+    }
+
+    /// There is no such account.
+    pub fn of_choice(error: AccountError) -> Self {
+        Self { hint: Some(error.hint), ..Self::invalid("/account", error.message) }
+    }
+
+    /// There is no credential for a call.
+    pub fn of_credential(error: AccountError) -> Self {
+        match error.kind {
+            AccountErrorKind::NotRenewed => {
+                Self::new(FailureKind::Provider(Category::Network), error.message, Some(&error.hint))
+            }
+            AccountErrorKind::NotSignedIn
+            | AccountErrorKind::CommandFailed
+            | AccountErrorKind::VariableUnset
+            | AccountErrorKind::Unusable
+            | AccountErrorKind::Unsupported
+            | AccountErrorKind::NeedsLogin
+            | AccountErrorKind::NotChosen
+            | AccountErrorKind::File
+            | AccountErrorKind::Cancelled => Self::auth(error.message, Some(&error.hint)),
+        }
     }
 
     /// It was cancelled.

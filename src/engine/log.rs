@@ -242,7 +242,7 @@ fn everything(info: &SessionInfo, system: Option<&str>, transcript: &Transcript)
     if let Some(title) = info.title.clone() {
         bytes.extend(Record::Title { title }.line());
     }
-    bytes.extend(Record::config(info.model.as_deref(), info.thinking, info.permission_mode).line());
+    bytes.extend(Record::config(info).line());
     for item in transcript.items() {
         bytes.extend(Record::item(item, Text::Whole).line());
     }

@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{
-    Answer, EditorRequest, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome,
-    Question, QuestionAnswer, QuestionBody, SessionInfo, SessionState, Storage,
+    Account, Answer, EditorRequest, EventBody, Opened, OpenedContent, OutputBody, PermissionMode,
+    PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo, SessionState, Storage,
 };
 use super::item::{
     Failure, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd, TurnId,
@@ -95,6 +95,8 @@ pub struct Changes {
     pub provider: Option<String>,
     pub thinking: Option<ThinkingLevel>,
     pub permission_mode: Option<PermissionMode>,
+    /// The label of an account of the model's provider.
+    pub account: Option<String>,
 }
 
 /// Why a question was put.
@@ -139,6 +141,8 @@ pub(super) struct Session {
     pub(super) model: Option<Arc<crate::catalog::Model>>,
     /// `provider/id` as stored, until it is looked up.
     stored_model: Option<String>,
+    /// The account that was chosen; it counts as long as the model is its provider's.
+    pub(super) account: Option<Account>,
     pub(super) thinking: Option<ThinkingLevel>,
     pub(super) permission_mode: PermissionMode,
     /// Tools that the person allowed until the session ends.
@@ -187,6 +191,7 @@ impl Session {
             system: new.system,
             model: new.model,
             stored_model: None,
+            account: new.account,
             thinking: new.thinking,
             permission_mode: new.permission_mode,
             allowed_tools: BTreeSet::new(),
@@ -218,6 +223,7 @@ impl Session {
             thinking: loaded.thinking,
             permission_mode: loaded.mode,
             model: None,
+            account: loaded.account,
         };
         let epoch = loaded.epoch;
         let mut session = Self::new(world, id.clone(), new, mailbox, outputs.clone());
@@ -428,6 +434,7 @@ impl Session {
             title: self.title.clone(),
             cwd: self.cwd.clone(),
             model: model.or_else(|| self.stored_model.clone()),
+            account: self.account.clone(),
             thinking: self.thinking,
             permission_mode: self.permission_mode,
             state: self.state(),
@@ -483,12 +490,22 @@ impl Session {
         }
         let mut warnings = Vec::new();
         let mut thinking = changes.thinking;
+        let mut model = self.model.clone();
         if changes.model.is_some() || changes.provider.is_some() {
             let resolved = self.world.find_model(changes.model.as_deref(), changes.provider.as_deref())?;
             thinking = thinking.or(resolved.thinking);
             warnings = resolved.warnings;
-            self.model = Some(resolved.model);
+            model = Some(resolved.model);
         }
+        if let Some(label) = &changes.account {
+            let of = match model.take() {
+                Some(model) => model,
+                None => self.world.find_model(self.stored_model.as_deref(), None)?.model,
+            };
+            self.account = Some(self.world.account(&of.provider, label)?);
+            model = Some(of);
+        }
+        self.model = model;
         if thinking.is_some() {
             self.thinking = thinking;
         }
@@ -499,9 +516,10 @@ impl Session {
             || changes.provider.is_some()
             || thinking.is_some()
             || changes.permission_mode.is_some()
+            || changes.account.is_some()
         {
             let info = self.info();
-            let record = Record::config(info.model.as_deref(), info.thinking, info.permission_mode);
+            let record = Record::config(&info);
             self.log.record(&record, Durability::Written);
             self.out.event(EventBody::SessionChanged(Box::new(info)));
         }
@@ -579,6 +597,7 @@ impl Session {
             provider: prompt.provider.clone(),
             thinking: prompt.thinking,
             permission_mode: None,
+            account: prompt.account.clone(),
         };
         let warnings = self.configure(&changes)?;
         if self.model.is_none() {

@@ -23,7 +23,7 @@ pub(super) use self::changes::OpenChange;
 use self::retry::{Tries, Wait};
 use self::work::{Done, Work, offered};
 use super::Prompt;
-use super::event::{EventBody, Field};
+use super::event::{Account, EventBody, Field};
 use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
 use super::session::Session;
 use super::ticket::Ticket;
@@ -291,6 +291,7 @@ impl Session {
         let world = Arc::clone(&self.world);
         let model = Arc::clone(model);
         let (explicit, cache) = (turn.prompt.api_key.clone(), turn.prompt.cache);
+        let account = account_of(self.account.as_ref(), &model);
         let tools = offered(&model, turn.prompt.tools.as_deref());
         let mut request = Request {
             system: Some(self.system.clone().unwrap_or_else(|| SYSTEM.to_owned())),
@@ -304,8 +305,9 @@ impl Session {
             ..Request::default()
         };
         request.max_tokens = request.output_limit(&model);
-        turn.state =
-            State::Resolving(Box::pin(async move { world.authorise(model, request, cache, explicit).await }));
+        turn.state = State::Resolving(Box::pin(async move {
+            world.authorise(model, request, cache, explicit, account.as_deref()).await
+        }));
     }
 
     fn call_model(&mut self, authorised: Authorised) {
@@ -552,6 +554,11 @@ fn tool_call(origin: Origin, call_id: String, name: String) -> ItemBody {
         result: None,
         images: Vec::new(),
     })
+}
+
+/// The account that was chosen, if it is one of the model's provider.
+pub(super) fn account_of(chosen: Option<&Account>, model: &crate::catalog::Model) -> Option<Arc<str>> {
+    chosen.filter(|chosen| chosen.provider == model.provider).map(|chosen| Arc::clone(&chosen.label))
 }
 
 /// US dollars, or `None` where no price is known.

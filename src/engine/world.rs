@@ -1,14 +1,16 @@
 //! What the engine works in: settings, catalog, accounts and the ways to models, as one value that is replaced as a
 //! whole. Finds models by their names and makes calls that can be made. It must never know a session.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use super::event::Account;
 use super::item::{self, Failure};
 use super::store::Store;
 use super::turn::budget::RetryBudget;
-use crate::accounts::{AUTH_FILE, Accounts, Source};
+use crate::accounts::{AUTH_FILE, Accounts, Authorisation, Credential, Source};
 use crate::catalog::{Catalog, MODELS_FILE, Model, Provider, ThinkingLevel};
 use crate::models::{self, Backends, Call, Request};
 use crate::net::Net;
@@ -154,33 +156,62 @@ impl World {
         Some(format!("{}/{}", found.model.provider, found.model.id))
     }
 
-    /// Puts a call together: finds its credential and resolves its headers.
+    /// The account of a provider that is stored under this label; an empty one is the account without a label.
+    pub fn account(&self, provider: &str, label: &str) -> Result<Account, Failure> {
+        let provider = self
+            .catalog
+            .provider(provider)
+            .ok_or_else(|| Failure::not_found(format!("no provider {}", item::cut(provider)), None))?;
+        self.accounts.choosing(&provider.id, label).is_stored(&provider).map_err(Failure::of_choice)?;
+        Ok(Account { provider: Arc::clone(&provider.id), label: label.into() })
+    }
+
+    /// The accounts, of which that of `provider` with this label is meant.
+    fn accounts_for(&self, provider: &Provider, account: Option<&str>) -> Cow<'_, Accounts> {
+        match account {
+            Some(label) => Cow::Owned(self.accounts.choosing(&provider.id, label)),
+            None => Cow::Borrowed(&self.accounts),
+        }
+    }
+
+    /// Puts a call together: finds its credential and resolves its headers. `account` is the label of the account
+    /// that the session has chosen.
     pub(super) async fn authorise(
         &self,
         model: Arc<Model>,
         mut request: Request,
         cache: Option<CacheRetention>,
         explicit: Option<SecretString>,
+        account: Option<&str>,
     ) -> Result<Authorised, Failure> {
         let provider = self
             .catalog
             .provider(&model.provider)
             .ok_or_else(|| Failure::not_found(format!("no provider {}", model.provider), None))?;
-        let failed =
-            |error: crate::accounts::AccountError| Failure::auth(error.to_string(), Some(&error.hint));
+        let failed = Failure::of_credential;
+        let accounts = self.accounts_for(&provider, account);
         let source = match &explicit {
             Some(_) => "the key that was given with the request".to_owned(),
-            None => credential_name(&self.accounts.status(&provider).source),
+            None => credential_name(&accounts, &provider),
         };
-        let credential = self.accounts.resolve(&provider, explicit).await.map_err(failed)?;
-        let headers = self.accounts.resolve_headers(&provider, &model.headers).await.map_err(failed)?;
-        let named = |name: &&'static str| Some((*name, self.accounts.variable(&provider, name)?));
+        let Authorisation { credential, base_url: own_url, variables: own } =
+            accounts.authorise(&provider, explicit).await.map_err(failed)?;
+        let headers = accounts.resolve_headers(&provider, &model.headers).await.map_err(failed)?;
+        let named = |name: &&'static str| {
+            let of_account = own.get(name).cloned();
+            Some((*name, of_account.or_else(|| accounts.variable(&provider, name))?))
+        };
         request.variables = models::variables(&model.wire).iter().filter_map(named).collect();
         request.cache = match cache {
             Some(cache) => cache,
-            None => self.cache_retention(&provider)?,
+            None => self.cache_retention(&accounts, &provider)?,
         };
-        let base_url = self.accounts.expand(&provider, &model.base_url).map_err(failed)?;
+        // An account may have a host of its own; whoever wrote another address into models.json means that one.
+        let own_url = own_url.filter(|_| Catalog::is_usual_url(&provider.id, &model.base_url));
+        let base_url = match own_url {
+            Some(url) => url,
+            None => accounts.expand(&provider, &model.base_url).map_err(failed)?,
+        };
         let model = if *base_url == *model.base_url {
             model
         } else {
@@ -192,14 +223,14 @@ impl World {
             credential,
             headers,
             settings: Arc::clone(&self.settings),
-            system: self.accounts.system_for(&provider),
+            system: accounts.system_for(&provider),
         };
         Ok(Authorised { call, credential: source })
     }
 
     /// How long `provider` is asked to keep prompts that say nothing of it themselves.
-    fn cache_retention(&self, provider: &Provider) -> Result<CacheRetention, Failure> {
-        if let Some(word) = self.accounts.variable(provider, CACHE_RETENTION) {
+    fn cache_retention(&self, accounts: &Accounts, provider: &Provider) -> Result<CacheRetention, Failure> {
+        if let Some(word) = accounts.variable(provider, CACHE_RETENTION) {
             return CacheRetention::named(word.trim()).ok_or_else(|| Failure {
                 path: None,
                 hint: Some(format!("correct it where it is set: in {AUTH_FILE} or in the environment")),
@@ -212,17 +243,20 @@ impl World {
     }
 
     /// After the provider has refused the key of a call (401): whether a second try would go out with another.
-    /// A key command is run once more for it; `explicit` is the key that came with the prompt, if one did.
+    /// A key command is run once more for it, a sign-in is renewed; `explicit` is the key that came with the prompt,
+    /// if one did.
     pub async fn renew(
         &self,
         model: &Model,
         explicit: Option<&SecretString>,
-        refused: &crate::accounts::Credential,
+        account: Option<&str>,
+        refused: &Credential,
         sent: &[(String, SecretString)],
     ) -> bool {
         match self.catalog.provider(&model.provider) {
             Some(provider) if explicit.is_none() => {
-                self.accounts.renew(&provider, &model.headers, refused, sent).await
+                let accounts = self.accounts_for(&provider, account);
+                accounts.renew(&provider, &model.headers, refused, sent).await
             }
             _ => false,
         }
@@ -237,10 +271,13 @@ pub(super) struct Authorised {
 }
 
 /// Where a credential came from, for people.
-fn credential_name(source: &Source) -> String {
-    match source {
+fn credential_name(accounts: &Accounts, provider: &Provider) -> String {
+    match accounts.status(provider).source {
         Source::Missing | Source::NotNeeded => "no key".to_owned(),
-        Source::Stored => format!("the key of {AUTH_FILE}"),
+        Source::Stored => match accounts.sign_in_name(provider) {
+            Some(name) => name,
+            None => format!("the key of {AUTH_FILE}"),
+        },
         Source::Environment(name) => format!("the key of the variable {name}"),
         Source::ModelsJson => format!("the apiKey of {MODELS_FILE}"),
         Source::ModelsJsonCommand => format!("what the apiKey command of {MODELS_FILE} printed"),

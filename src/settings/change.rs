@@ -76,7 +76,7 @@ pub async fn change<T: Send + 'static>(
     if let Some(dir) = target.parent() {
         system.files.create_dir(dir).map_err(failed)?;
     }
-    let lock_path = beside(&target);
+    let lock_path = beside(&target, "lock");
     let lock = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(ChangeError::Cancelled),
@@ -122,11 +122,23 @@ pub fn is_blank(text: &str) -> bool {
     text.trim_start_matches('\u{feff}').trim().is_empty()
 }
 
-/// The lock of the file at `path`.
-fn beside(path: &Path) -> PathBuf {
+/// The file at `path` with more at the end of its name.
+fn beside(path: &Path, more: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".lock");
+    name.push(".");
+    name.push(more);
     path.with_file_name(name)
+}
+
+/// Waits for a lock beside the file at `path` that is for `what` alone (part of a file's name) and keeps nobody from
+/// changing the file. It is held until what is returned is dropped, or the process is gone.
+pub async fn hold(system: &System, path: &Path, what: &str) -> Result<File, ChangeError> {
+    let target = system.files.target(path);
+    let failed = |source| ChangeError::Io { path: target.clone(), source };
+    if let Some(dir) = target.parent() {
+        system.files.create_dir(dir).map_err(failed)?;
+    }
+    lock(system, &beside(&target, &format!("{what}.lock"))).await
 }
 
 async fn lock(system: &System, path: &Path) -> Result<File, ChangeError> {

@@ -1,6 +1,7 @@
 //! Reads the layers of [`Settings`] and lays them over each other. A value that is wrong is reported and left
 //! out; the rest of its file holds. It must never fail as a whole.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -110,6 +111,17 @@ impl Loader<'_> {
             let value = entry.value;
             match entry.key.as_str() {
                 "defaultModel" => layer.set(&entry, &mut settings.default_model),
+                "defaultAccounts" => {
+                    // Each provider by itself: a layer above changes those that it names.
+                    for (provider, label) in
+                        layer.typed::<BTreeMap<String, Option<String>>>(&entry).unwrap_or_default()
+                    {
+                        match label {
+                            Some(label) => settings.default_accounts.insert(provider, label),
+                            None => settings.default_accounts.remove(&provider),
+                        };
+                    }
+                }
                 "proxy" => layer.set(&entry, &mut settings.proxy),
                 "noProxy" => {
                     if let Some(hosts) = layer.typed::<Vec<String>>(&entry) {
@@ -449,6 +461,7 @@ mod tests {
                     format!("\"{}\"", words[words.len() - 1])
                 }
                 table::Kind::Servers => "false".to_owned(),
+                table::Kind::Labels => "{\"anthropic\": \"work\"}".to_owned(),
                 table::Kind::Number { least, most, field } => {
                     assert!((least..=most).contains(&field(&defaults)), "{}", setting.name);
                     most.to_string()

@@ -34,6 +34,8 @@ pub enum Kind {
     /// Addresses of model servers of several kinds: `false` for none, `true` for the usual ones, or an object with
     /// a list for each kind.
     Servers,
+    /// A string for each of some providers, or `null` for none.
+    Labels,
     /// A whole number. One that is out of range is taken as the nearest that is not.
     Number {
         /// The smallest.
@@ -51,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
         name: "defaultModel",
         kind: Kind::Text,
         meaning: "The model of prompts that name none, as in `--model`; without it the first provider that has a key is used",
+    },
+    Setting {
+        name: "defaultAccounts",
+        kind: Kind::Labels,
+        meaning: "The label of the account to be used of each provider that has several, as in `--account`; an empty one is the account without a label",
     },
     Setting {
         name: "proxy",
@@ -169,6 +176,6 @@ pub(super) fn names(object: Option<&str>) -> Vec<&'static str> {
 pub(super) fn bounds(name: &str) -> Option<(u64, u64)> {
     SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| match setting.kind {
         Kind::Number { least, most, .. } => Some((least, most)),
-        Kind::Text | Kind::Texts | Kind::Word { .. } | Kind::Servers => None,
+        Kind::Text | Kind::Texts | Kind::Word { .. } | Kind::Servers | Kind::Labels => None,
     })
 }

@@ -143,6 +143,7 @@ fn a_session_is_changed_while_it_works() {
         .request::<method::ConfigureSession>(&ConfigureSessionParams {
             session_id: session.clone(),
             model: Some("demo/script:other.jsonl".to_owned()),
+            account: None,
             thinking: Some("high".to_owned()),
             permission_mode: None,
         })

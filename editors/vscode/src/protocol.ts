@@ -146,6 +146,8 @@ export interface ConfigureSessionParams {
   sessionId: string;
   /** A model pattern; used from the next model call on. */
   model?: string | null;
+  /** The label of an account of the model's provider, where it has several; empty for the one without a label. */
+  account?: string | null;
   /** How much to think. */
   thinking?: string | null;
   /** What tools may do unasked. */
@@ -985,6 +987,8 @@ export interface NewSessionParams {
   cwd?: string | null;
   /** A model pattern: `provider/id`, `id`, either with `:level`. */
   model?: string | null;
+  /** The label of an account of the model's provider, where it has several; empty for the one without a label. */
+  account?: string | null;
   /** How much to think: off, minimal, low, medium, high, xhigh, max. */
   thinking?: string | null;
   /** What tools may do unasked. */
@@ -1124,6 +1128,8 @@ export interface PromptParams {
   thinking?: string | null;
   /** A provider's id, where `model` names none. */
   provider?: string | null;
+  /** The label of an account of the provider, from this prompt on; empty for the one without a label. */
+  account?: string | null;
   /** A key for this prompt only; never stored, never shown. */
   apiKey?: string | null;
   /** The folder of a new conversation. */
@@ -1378,6 +1384,8 @@ export interface SessionInfo {
   cwd: string;
   /** `provider/id`, or null while none was needed. */
   model: string | null;
+  /** The label of the account that was chosen; null leaves it to the settings. It counts while the model is of the same provider. */
+  account: string | null;
   /** How much it thinks; null leaves it to the provider. */
   thinking: string | null;
   /** What tools may do unasked. */

@@ -1,5 +1,6 @@
 //! The account methods: what they are asked with, checked, and how accounts stand. `login.rs` does the work.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use jsonrpsee::types::ErrorObjectOwned;
 use super::convert;
 use super::handlers::{Call, Context, answer, diagnostics, object, parse};
 use super::login::{Job, Login};
-use crate::accounts::{Accounts, Field};
+use crate::accounts::{Accounts, Field, Source, Standing};
 use crate::catalog::Provider;
 use crate::engine::item::cut;
 use crate::engine::{Failure, Ticket, World};
@@ -24,7 +25,10 @@ pub(super) fn login(context: &mut Context, call: Call) -> Handled {
     match checked(context, &call) {
         Err(error) => Err((call.ticket, error)),
         Ok(login) => {
-            let job = job(context, call);
+            let mut job = job(context, call);
+            if let Some(label) = &login.account {
+                job.accounts = Arc::new(job.accounts.choosing(&login.provider.id, label));
+            }
             context.logins.login(job, login).map_err(|(ticket, failure)| (ticket, object(&failure)))
         }
     }
@@ -64,8 +68,7 @@ fn checked(context: &Context, call: &Call) -> Result<Login, ErrorObjectOwned> {
 
 fn prepared(world: &World, params: wire::LoginParams) -> Result<Login, Failure> {
     let provider = known(world, &params.provider)?;
-    one_account(params.account.as_deref())?;
-    let accounts = &world.accounts;
+    let accounts = chosen(world, &provider, params.account.as_deref())?;
     if !Accounts::takes_key(&provider) {
         let message = if provider.needs_key {
             let with = provider.sign_in.unwrap_or("an account of its own");
@@ -97,7 +100,7 @@ fn prepared(world: &World, params: wire::LoginParams) -> Result<Login, Failure> 
         Field::KEY => key.is_none(),
         name => !env.contains_key(name),
     });
-    Ok(Login { provider, key, env, fields })
+    Ok(Login { provider, account: params.account, key, env, fields })
 }
 
 /// `logout`.
@@ -108,19 +111,40 @@ pub(super) fn logout(context: &mut Context, call: Call) -> Handled {
     };
     let world = Arc::clone(&context.world);
     let provider = world.catalog.provider(&params.provider);
-    let checked = one_account(params.account.as_deref()).and_then(|()| match &provider {
+    let checked = match &provider {
         // An entry whose provider is gone can still be removed.
         None if !world.accounts.stored_ids().contains(&params.provider) => {
             known(&world, &params.provider).map(|_| ())
         }
         _ => Ok(()),
-    });
+    };
     if let Err(failure) = checked {
         return Err((call.ticket, object(&failure)));
     }
-    let job = job(context, call);
+    let mut job = job(context, call);
+    if let Some(label) = &params.account {
+        // Any label, also one that nothing could be stored under.
+        job.accounts = Arc::new(job.accounts.choosing(&params.provider, label));
+    }
     context.logins.logout(job, params.provider, provider);
     Ok(())
+}
+
+/// The accounts, of which the one of this label is meant.
+fn chosen<'w>(
+    world: &'w World,
+    provider: &Provider,
+    label: Option<&str>,
+) -> Result<Cow<'w, Accounts>, Failure> {
+    match label {
+        None => Ok(Cow::Borrowed(&*world.accounts)),
+        Some(label) => {
+            if !label.is_empty() {
+                Accounts::fit_label(provider, label).map_err(Failure::of_choice)?;
+            }
+            Ok(Cow::Owned(world.accounts.choosing(&provider.id, label)))
+        }
+    }
 }
 
 /// `authStatus`: never runs a command and never waits for the network.
@@ -145,10 +169,13 @@ pub fn auth_status(world: &World, only: Option<&str>) -> Result<wire::AuthStatus
     let mut accounts: Vec<wire::AccountStatus> = providers
         .iter()
         .filter(|provider| wanted(&provider.id))
-        .map(|provider| convert::account(provider, &world.accounts.standing(provider)))
+        .flat_map(|provider| of_provider(world, provider))
         .collect();
     let strange = world.accounts.stored_ids().into_iter().filter(|id| wanted(id));
-    let strange = strange.filter(|id| !providers.iter().any(|provider| &*provider.id == id));
+    let is_of = |id: &str, provider: &Provider| {
+        id.strip_prefix(&*provider.id).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    let strange = strange.filter(|id| !providers.iter().any(|provider| is_of(id, provider)));
     accounts.extend(strange.map(|id| convert::unknown_account(&id, Some(wire::CredentialSource::AuthFile))));
     match only {
         Some(id) if accounts.is_empty() => known(world, id).map(|_| ())?,
@@ -157,18 +184,27 @@ pub fn auth_status(world: &World, only: Option<&str>) -> Result<wire::AuthStatus
     Ok(wire::AuthStatusResult { accounts, diagnostics: diagnostics(world) })
 }
 
+/// The accounts of one provider; the one that it is called with stands first.
+fn of_provider(world: &World, provider: &Provider) -> Vec<wire::AccountStatus> {
+    let stored = world.accounts.stored_accounts(provider);
+    let in_use = world.accounts.standing(provider);
+    let others = stored.into_iter().filter(|label| stored_elsewhere(&in_use, label.as_ref()));
+    let others: Vec<_> = others
+        .map(|label| world.accounts.choosing(&provider.id, label.as_deref().unwrap_or_default()))
+        .map(|accounts| convert::account(provider, &accounts.standing(provider)))
+        .collect();
+    std::iter::once(convert::account(provider, &in_use)).chain(others).collect()
+}
+
+/// Whether the account of this label is another one than `in_use`.
+fn stored_elsewhere(in_use: &Standing, label: Option<&String>) -> bool {
+    in_use.account.as_ref() != label || (label.is_none() && in_use.status.source != Source::Stored)
+}
+
 /// The provider of this id.
 fn known(world: &World, id: &str) -> Result<Arc<Provider>, Failure> {
     world.catalog.provider(id).ok_or_else(|| Failure {
         path: Some("/provider".to_owned()),
         ..Failure::not_found(format!("no provider {}", cut(id)), Some("listProviders names them"))
     })
-}
-
-fn one_account(account: Option<&str>) -> Result<(), Failure> {
-    if account.is_none() {
-        return Ok(());
-    }
-    let message = "several accounts of one provider are not part of this version: leave account out";
-    Err(Failure::invalid("/account", message))
 }

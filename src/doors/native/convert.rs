@@ -252,6 +252,7 @@ pub fn info(info: &SessionInfo) -> wire::SessionInfo {
         title: info.title.clone(),
         cwd: info.cwd.clone(),
         model: info.model.clone(),
+        account: info.account.as_ref().map(|account| account.label.to_string()),
         thinking: info.thinking.map(|level| level.to_string()),
         permission_mode: mode_name(info.permission_mode).into(),
         state: session_state(info.state),
@@ -427,7 +428,7 @@ pub fn missing_key(provider: &Provider, status: &Status) -> String {
 pub fn account(provider: &Provider, standing: &Standing) -> wire::AccountStatus {
     wire::AccountStatus {
         provider: provider.id.to_string(),
-        account: None,
+        account: standing.account.clone(),
         source: source(&standing.status.source),
         variable: match &standing.status.source {
             Source::Environment(name) => Some(name.to_string()),
@@ -437,8 +438,8 @@ pub fn account(provider: &Provider, standing: &Standing) -> wire::AccountStatus 
             | Source::ModelsJson
             | Source::ModelsJsonCommand => None,
         },
-        identity: None,
-        expires_at_ms: None,
+        identity: standing.identity.clone(),
+        expires_at_ms: standing.expires_at_ms,
         hint: standing.hint.clone(),
     }
 }

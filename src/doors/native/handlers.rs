@@ -469,6 +469,7 @@ fn new_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorOb
         provider: None,
         thinking: or_fail!(call, thinking(params.thinking.as_deref())),
         permission_mode: or_fail!(call, permission_mode(params.permission_mode.as_ref())),
+        account: params.account,
     };
     let cwd = params.cwd.unwrap_or_else(|| context.cwd.clone());
     context.engine.send(Op::NewSession { ticket: call.ticket, cwd, system: params.system, changes });
@@ -507,6 +508,7 @@ fn configure_session(context: &mut Context, call: Call) -> Result<(), (Ticket, E
         provider: None,
         thinking: or_fail!(call, thinking(params.thinking.as_deref())),
         permission_mode: or_fail!(call, permission_mode(params.permission_mode.as_ref())),
+        account: params.account,
     };
     context.engine.send(Op::Configure { ticket: call.ticket, session: params.session_id, changes });
     Ok(())
@@ -535,6 +537,7 @@ fn prompt(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectO
         content,
         model: params.model,
         provider: params.provider,
+        account: params.account,
         thinking: or_fail!(call, thinking(params.thinking.as_deref())),
         api_key: params.api_key.map(|key| key.0.into()),
         tools: params.tools,

@@ -41,6 +41,8 @@ pub(super) struct Job {
 /// What a login was given, and what it has to ask for.
 pub(super) struct Login {
     pub(super) provider: Arc<Provider>,
+    /// The label of the account that is signed in to, where one was given.
+    pub(super) account: Option<String>,
     pub(super) key: Option<SecretString>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) fields: Vec<Field>,
@@ -75,7 +77,10 @@ impl Logins {
         self.tasks.spawn(async move {
             let stop = Stop { cancel: job.cancel, ending };
             let token = stop.token();
-            let removed = stop.change(&token, job.accounts.remove(&id, &token)).await;
+            let removed = match &provider {
+                Some(provider) => stop.change(&token, job.accounts.remove_account(provider, &token)).await,
+                None => stop.change(&token, job.accounts.remove(&id, &token)).await,
+            };
             let done = removed.map_err(Failure::of_account).map(|removed| wire::LogoutResult {
                 removed,
                 account: match &provider {
@@ -149,7 +154,7 @@ async fn log_in(
     asking: Option<Asking>,
     stop: &Stop,
 ) -> Result<wire::LoginResult, Failure> {
-    let Login { provider, mut key, mut env, fields } = login;
+    let Login { provider, mut key, mut env, fields, .. } = login;
     if let Some(asking) = asking {
         let mut complaint = None;
         for _ in 0..TRIES {

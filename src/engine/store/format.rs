@@ -5,8 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::ThinkingLevel;
-use crate::engine::event::PermissionMode;
+use crate::engine::event::{PermissionMode, SessionInfo};
 use crate::engine::item::{
     FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId,
 };
@@ -38,7 +37,13 @@ pub enum Record {
         damaged: usize,
     },
     /// How the session goes on.
-    Config { model: Option<String>, thinking: Option<String>, mode: String },
+    Config {
+        model: Option<String>,
+        thinking: Option<String>,
+        mode: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<StoredAccount>,
+    },
     /// The session's title: the first words of its first prompt, or what the person called it.
     Title { title: String },
     /// All that waits for the model, in order: it stands for every such record before it.
@@ -262,13 +267,24 @@ impl Record {
     }
 
     /// How the session goes on.
-    pub fn config(model: Option<&str>, thinking: Option<ThinkingLevel>, mode: PermissionMode) -> Self {
+    pub fn config(info: &SessionInfo) -> Self {
         Self::Config {
-            model: model.map(str::to_owned),
-            thinking: thinking.map(|level| level.to_string()),
-            mode: mode_name(mode).to_owned(),
+            model: info.model.clone(),
+            thinking: info.thinking.map(|level| level.to_string()),
+            mode: mode_name(info.permission_mode).to_owned(),
+            account: info.account.as_ref().map(|account| StoredAccount {
+                provider: account.provider.to_string(),
+                label: account.label.to_string(),
+            }),
         }
     }
+}
+
+/// An account that was chosen, without any secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredAccount {
+    pub provider: String,
+    pub label: String,
 }
 
 /// Whether an item's record repeats its text.

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::format::{Record, VERSION, load_content, mode_of};
+use super::format::{Record, StoredAccount, VERSION, load_content, mode_of};
 use super::{SessionFile, Store};
 use crate::catalog::ThinkingLevel;
-use crate::engine::event::{PermissionMode, SessionSummary};
+use crate::engine::event::{Account, PermissionMode, SessionSummary};
 use crate::engine::item::{Failure, FileChangeItem, Item, ItemBody, ItemStatus, SessionId, cut};
 use crate::models::{Content, Usage};
 use crate::system::files::Files;
@@ -36,6 +36,7 @@ pub struct Loaded {
     pub title: Option<String>,
     pub system: Option<String>,
     pub model: Option<String>,
+    pub account: Option<Account>,
     pub thinking: Option<ThinkingLevel>,
     pub mode: PermissionMode,
     pub usage: Usage,
@@ -148,6 +149,7 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         title: None,
         system,
         model: None,
+        account: None,
         thinking: None,
         mode: PermissionMode::default(),
         usage: Usage::default(),
@@ -176,7 +178,11 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
                 loaded.epoch = loaded.epoch.max(n);
                 loaded.updated_at_ms = loaded.updated_at_ms.max(at_ms);
             }
-            Record::Config { model, thinking, mode } => {
+            Record::Config { model, thinking, mode, account } => {
+                loaded.account = account.map(|StoredAccount { provider, label }| Account {
+                    provider: provider.into(),
+                    label: label.into(),
+                });
                 loaded.model = model;
                 loaded.thinking = thinking.and_then(|level| level.parse().ok());
                 loaded.mode = mode_of(&mode);

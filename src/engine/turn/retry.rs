@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
-use super::{Calling, Sent, State};
+use super::{Calling, Sent, State, account_of};
 use crate::engine::event::EventBody;
 use crate::engine::item::{Failure, ItemId, ItemStatus, TurnEnd};
 use crate::engine::session::Session;
@@ -149,8 +149,11 @@ impl Session {
         turn.tries.renewed = true;
         let world = Arc::clone(&self.world);
         let explicit = turn.prompt.api_key.clone();
-        let renewing =
-            async move { world.renew(&sent.model, explicit.as_ref(), &sent.credential, &sent.headers).await };
+        let account = account_of(self.account.as_ref(), &sent.model);
+        let renewing = async move {
+            let Sent { model, credential, headers, .. } = &sent;
+            world.renew(model, explicit.as_ref(), account.as_deref(), credential, headers).await
+        };
         turn.state = State::Renewing(Box::pin(renewing), Box::new(fault));
     }
 

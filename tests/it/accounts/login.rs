@@ -172,13 +172,14 @@ fn what_makes_no_sense_is_refused() {
         ("login", json!({"provider": "groq", "apiKey": "a\nb"}), -32602, "/apiKey"),
         ("login", json!({"provider": "nobody", "apiKey": "k"}), -32002, "/provider"),
         ("login", json!({"provider": "demo", "apiKey": "k"}), -32602, "/provider"),
-        ("login", json!({"provider": "groq", "apiKey": "k", "account": "work"}), -32602, "/account"),
+        ("login", json!({"provider": "groq", "apiKey": "k", "account": "at work"}), -32602, "/account"),
         ("login", json!({"provider": "groq", "apiKey": "k", "method": "browser"}), -32602, "/method"),
         ("login", json!({"provider": "groq", "apiKey": "k", "env": {"A B": "c"}}), -32602, "/env"),
         ("login", json!({"provider": "groq", "apiKey": "k", "env": {"A": "b\u{7}"}}), -32602, "/env"),
         ("login", json!({"apiKey": "k"}), -32602, "/provider"),
         ("logout", json!({"provider": "nobody"}), -32002, "/provider"),
-        ("logout", json!({"provider": "groq", "account": "work"}), -32602, "/account"),
+        ("newSession", json!({"model": "groq/m", "account": "work"}), -32602, "/account"),
+        ("prompt", json!({"text": "hi", "provider": "groq", "account": "work"}), -32602, "/account"),
         ("authStatus", json!({"provider": "nobody"}), -32002, "/provider"),
     ] {
         let error = server.call(method, &params);
@@ -243,7 +244,7 @@ fn what_stands_in_the_way_is_told() {
         .file(
             "auth.json",
             r#"{"groq": {"type": "api_key", "key": "stored"}, "deepseek": {"type": "api_key", "key": "$GONE"},
-                "openrouter": {"type": "api_key", "key": "SET"}, "cerebras": {"type": "oauth"}, "strange": {"key": "x"}}"#,
+                "openrouter": {"type": "api_key", "key": "SET"}, "cerebras": {"type": "oauth", "access": "a", "expires": 1}, "strange": {"key": "x"}}"#,
         )
         .start();
     let status = server.call("authStatus", &json!({}));
@@ -260,7 +261,7 @@ fn what_stands_in_the_way_is_told() {
             "groq": "GROQ_API_KEY is set too and not used while auth.json has an entry",
             "deepseek": "the key in auth.json names what is not set: GONE",
             "openrouter": "the key in auth.json is the bare name of a variable; write a $ before it",
-            "cerebras": "auth.json holds a sign-in, which this version cannot use yet",
+            "cerebras": "auth.json holds a sign-in, which aside cannot use",
             "strange": "no provider of this id is known",
         })
     );

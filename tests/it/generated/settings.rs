@@ -25,6 +25,9 @@ fn table() -> String {
                 let words: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
                 (words.join(", "), format!("`\"{}\"`", field(&defaults)))
             }
+            Kind::Labels => {
+                ("an object with a string for each of some providers".to_owned(), "none".to_owned())
+            }
             Kind::Servers => {
                 let kinds = SERVERS.map(|kind| format!("`{kind}`")).join(", ");
                 let may_be = format!(
@@ -53,6 +56,9 @@ pub(super) fn schema() -> String {
             Kind::Word { words, field } => {
                 let words: Vec<Value> = words.iter().map(|word| json!(word)).chain([Value::Null]).collect();
                 json!({ "enum": words, "default": field(&defaults) })
+            }
+            Kind::Labels => {
+                json!({ "type": "object", "additionalProperties": { "type": ["string", "null"] } })
             }
             Kind::Servers => {
                 let places = json!({ "anyOf": [
@@ -106,6 +112,8 @@ fn the_schema_takes_what_the_program_takes() {
         (json!({ "cacheRetention": "ever" }), false),
         (json!({ "localServers": { "ollama": ["http://127.0.0.1:1"], "vllm": false } }), true),
         (json!({ "localServers": { "lama": false } }), false),
+        (json!({ "defaultAccounts": { "anthropic": "work", "meta": null } }), true),
+        (json!({ "defaultAccounts": { "anthropic": 1 } }), false),
     ] {
         assert_eq!(validator.is_valid(&text), fits, "{text}");
     }

@@ -28,6 +28,7 @@ fn plan(session: &str) -> ConfigureSessionParams {
     ConfigureSessionParams {
         session_id: session.to_owned(),
         model: None,
+        account: None,
         thinking: None,
         permission_mode: Some(PermissionMode::Plan),
     }

@@ -91,6 +91,7 @@
 ---@class aside.ConfigureSessionParams
 ---@field sessionId string Its id.
 ---@field model? string A model pattern; used from the next model call on.
+---@field account? string The label of an account of the model's provider, where it has several; empty for the one without a label.
 ---@field thinking? string How much to think.
 ---@field permissionMode? aside.PermissionMode What tools may do unasked.
 
@@ -642,6 +643,7 @@
 ---@class aside.NewSessionParams
 ---@field cwd? string The folder it is about; the client's where it is missing.
 ---@field model? string A model pattern: `provider/id`, `id`, either with `:level`.
+---@field account? string The label of an account of the model's provider, where it has several; empty for the one without a label.
 ---@field thinking? string How much to think: off, minimal, low, medium, high, xhigh, max.
 ---@field permissionMode? aside.PermissionMode What tools may do unasked.
 ---@field system? string A system prompt instead of Aside's own.
@@ -732,6 +734,7 @@
 ---@field model? string A model pattern, from this prompt on.
 ---@field thinking? string How much to think, from this prompt on.
 ---@field provider? string A provider's id, where `model` names none.
+---@field account? string The label of an account of the provider, from this prompt on; empty for the one without a label.
 ---@field apiKey? string A key for this prompt only; never stored, never shown.
 ---@field cwd? string The folder of a new conversation.
 ---@field system? string The system prompt of a new conversation.
@@ -892,6 +895,7 @@
 ---@field title? string Its title: given, or the first words of its first prompt.
 ---@field cwd string The folder it is about.
 ---@field model? string `provider/id`, or null while none was needed.
+---@field account? string The label of the account that was chosen; null leaves it to the settings. It counts while the model is of the same provider.
 ---@field thinking? string How much it thinks; null leaves it to the provider.
 ---@field permissionMode aside.PermissionMode What tools may do unasked.
 ---@field state aside.SessionState What it is doing.
