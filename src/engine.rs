@@ -5,6 +5,7 @@
 //! (`session.rs`) that owns everything about it. Operations go in as [`Op`]; answers come out as messages, those
 //! of a session in that session's own ordered queue.
 
+mod brief;
 pub mod event;
 pub mod item;
 mod log;

@@ -106,6 +106,10 @@ pub struct Limits {
     pub max_open_requests: usize,
     /// Model calls that one prompt may cause (a count).
     pub max_calls_per_turn: u32,
+    /// Tool calls that one prompt may cause (a count).
+    pub max_tool_calls_per_turn: u32,
+    /// How long one prompt may be at work, in milliseconds.
+    pub max_turn_ms: u64,
 }
 
 /// Waits, in milliseconds.
@@ -163,6 +167,8 @@ impl Default for Settings {
                 max_item_bytes: 16 << 20,
                 max_open_requests: 16_384,
                 max_calls_per_turn: 200,
+                max_tool_calls_per_turn: 1_000,
+                max_turn_ms: 4 * 3_600_000,
             },
             timeouts: Timeouts {
                 connect_ms: 10_000,

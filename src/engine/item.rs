@@ -384,6 +384,17 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// A prompt was at work for too long.
+    pub fn too_long(limit_ms: u64) -> Self {
+        Self::new(
+            FailureKind::TooManyCalls,
+            format!("the prompt was at work for more than {} minutes", limit_ms / 60_000),
+            Some("prompt again to let it go on, or raise limits.maxTurnMs in the settings"),
+        )
+    }
+}
+
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Self {

@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::changes::OpenChange;
 use self::retry::{Tries, Wait};
-use self::work::{Done, Work, offered};
+use self::work::{Done, ToolCalls, Work, offered};
 use super::Prompt;
+use super::brief::system_prompt;
 use super::event::{Account, EventBody, Field};
 use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
 use super::session::Session;
@@ -34,10 +35,6 @@ use crate::models::{
     Content, Delta, DeltaStream, Fault, Origin, Request, StopReason, Usage, fault, overflow,
 };
 use crate::tools::ToolKind;
-
-/// The system prompt where none was given.
-const SYSTEM: &str =
-    "You are Aside, an assistant beside a person's editor. Answer in Markdown, briefly and exactly.";
 
 /// One turn of a session.
 pub(super) struct Turn {
@@ -55,8 +52,10 @@ pub(super) struct Turn {
     pub(super) steers: Vec<Vec<Content>>,
     prompt: Prompt,
     state: State,
+    begun: Instant,
     /// Model calls so far.
     calls: u32,
+    tool_calls: ToolCalls,
     /// The model call whose items are the newest.
     call: u32,
     /// Tokens in the context, as its last call counted them.
@@ -144,7 +143,9 @@ impl Turn {
             steers: Vec::new(),
             prompt,
             state: State::Storing(stored),
+            begun: Instant::now(),
             calls: 0,
+            tool_calls: ToolCalls::default(),
             call: 0,
             context_tokens: 0,
             tries: Tries::default(),
@@ -277,9 +278,16 @@ impl Session {
         let Some(turn) = &mut self.turn else { return };
         turn.calls += 1;
         turn.tries = Tries::default();
-        let limit = self.world.settings.limits.max_calls_per_turn;
-        if turn.calls > limit {
-            self.finish_turn(TurnEnd::Failed(Failure::too_many_calls(limit)));
+        let limits = &self.world.settings.limits;
+        let exceeded = if turn.calls > limits.max_calls_per_turn {
+            Some(Failure::too_many_calls(limits.max_calls_per_turn))
+        } else if turn.begun.elapsed().as_millis() > limits.max_turn_ms.into() {
+            Some(Failure::too_long(limits.max_turn_ms))
+        } else {
+            None
+        };
+        if let Some(failure) = exceeded {
+            self.finish_turn(TurnEnd::Failed(failure));
             return;
         }
         self.resolve();
@@ -294,7 +302,12 @@ impl Session {
         let account = account_of(self.account.as_ref(), &model);
         let tools = offered(&model, turn.prompt.tools.as_deref());
         let mut request = Request {
-            system: Some(self.system.clone().unwrap_or_else(|| SYSTEM.to_owned())),
+            system: Some(system_prompt(
+                self.system.as_deref(),
+                &tools,
+                &self.cwd,
+                self.world.system.clock.now_ms(),
+            )),
             messages: self.transcript.messages(),
             tools,
             max_tokens: turn.prompt.max_tokens,

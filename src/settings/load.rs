@@ -145,6 +145,8 @@ impl Loader<'_> {
                             ("maxItemBytes", &mut limits.max_item_bytes),
                             ("maxOpenRequests", &mut limits.max_open_requests),
                             ("maxCallsPerTurn", &mut limits.max_calls_per_turn),
+                            ("maxToolCallsPerTurn", &mut limits.max_tool_calls_per_turn),
+                            ("maxTurnMs", &mut limits.max_turn_ms),
                         ],
                     );
                 }

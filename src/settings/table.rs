@@ -112,6 +112,16 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "Model calls that one prompt may cause",
     },
     Setting {
+        name: "limits.maxToolCallsPerTurn",
+        kind: Kind::Number { least: 1, most: 100_000, field: |it| it.limits.max_tool_calls_per_turn.into() },
+        meaning: "Tool calls that one prompt may cause; further ones are refused, and the model is told",
+    },
+    Setting {
+        name: "limits.maxTurnMs",
+        kind: Kind::Number { least: 1_000, most: 7 * DAY_MS, field: |it| it.limits.max_turn_ms },
+        meaning: "Milliseconds that one prompt may be at work; then it ends before its next model call",
+    },
+    Setting {
         name: "timeouts.connectMs",
         kind: Kind::Number { least: 100, most: HOUR_MS, field: |it| it.timeouts.connect_ms },
         meaning: "Milliseconds until the connection to a provider stands, TLS included",

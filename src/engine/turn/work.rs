@@ -3,6 +3,7 @@
 //! Calls that change nothing run side by side; any other waits for those before it and keeps back those behind it,
 //! from its first look at the disk to its result.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -31,6 +32,34 @@ pub(super) struct Work {
     jobs: Vec<Job>,
     running: JoinSet<(ItemId, Done)>,
 }
+
+/// The tool calls of a turn so far.
+#[derive(Default)]
+pub(super) struct ToolCalls {
+    count: u32,
+    /// How often each was made, by a hash of its name and arguments.
+    made: HashMap<String, u32>,
+}
+
+impl ToolCalls {
+    /// Whether a call has been made so often, just so, that the model turns in a circle. The count begins anew
+    /// when the person lets it go on.
+    fn is_circle(&self, name: &str, arguments: &str) -> bool {
+        self.made.get(&call_hash(name, arguments)).is_some_and(|made| *made >= CIRCLE)
+    }
+
+    fn made(&mut self, name: &str, arguments: &str) {
+        let made = self.made.entry(call_hash(name, arguments)).or_default();
+        *made = if *made >= CIRCLE { 1 } else { *made + 1 };
+    }
+}
+
+fn call_hash(name: &str, arguments: &str) -> String {
+    tools::change::hash(format!("{name}\0{arguments}").as_bytes())
+}
+
+/// So often the same call may be made in a turn; the next one asks.
+const CIRCLE: u32 = 2;
 
 /// One call.
 struct Job {
@@ -169,6 +198,16 @@ impl Session {
             let outcome = ToolOutcome::failed(format!("Tool \"{}\" not found.", item::cut(&call.name)));
             return self.tool_ended(id, outcome);
         };
+        let limit = self.world.settings.limits.max_tool_calls_per_turn;
+        if let Some(turn) = &mut self.turn {
+            turn.tool_calls.count += 1;
+            if turn.tool_calls.count > limit {
+                let text = format!(
+                    "Not run: the prompt has caused {limit} tool calls, which is the limit. Say how far you are."
+                );
+                return self.tool_ended(id, ToolOutcome::failed(text));
+            }
+        }
         let title = tool.title(&arguments);
         let updated = self.transcript.update(id, |item| {
             if let ItemBody::ToolCall(call) = &mut item.body {
@@ -218,10 +257,17 @@ impl Session {
     fn decide(&mut self, id: ItemId, intent: Intent) {
         let Some(tool) = self.tool_of(id) else { return };
         let name = tool.name();
+        let is_circle = self.is_circle(id);
         let allowed = intent.effects.iter().all(|effect| is_free(effect, self.permission_mode))
             || self.permission_mode == PermissionMode::Full
             || self.allowed_tools.contains(name);
-        if allowed {
+        if is_circle && !self.world.client.request_permission {
+            let text = format!(
+                "Not run: this very call of {name} has been made {CIRCLE} times, and its result is above. Do \
+                 something else, or say what is in the way."
+            );
+            self.tool_ended(id, ToolOutcome::failed(text));
+        } else if allowed && !is_circle {
             self.run_tool(id, intent);
         } else if self.permission_mode == PermissionMode::Plan {
             self.tool_ended(
@@ -291,12 +337,22 @@ impl Session {
         self.advance();
     }
 
+    /// Whether the very same call was made too often.
+    fn is_circle(&self, id: ItemId) -> bool {
+        let (Some(turn), Some(item)) = (&self.turn, self.transcript.get(id)) else { return false };
+        let ItemBody::ToolCall(call) = &item.body else { return false };
+        turn.tool_calls.is_circle(&call.name, &call.arguments)
+    }
+
     fn run_tool(&mut self, id: ItemId, intent: Intent) {
         let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
         else {
             return;
         };
         let Some(tool) = tools::tool(&call.name) else { return };
+        if let Some(turn) = &mut self.turn {
+            turn.tool_calls.made(&call.name, &call.arguments);
+        }
         let arguments = serde_json::from_str(&call.arguments).unwrap_or(serde_json::Value::Null);
         let granted: Vec<Place> = intent
             .effects

@@ -11,6 +11,7 @@ use secrecy::zeroize::Zeroizing;
 use url::Url;
 
 use crate::accounts::AwsKeys;
+use crate::system::clock::date;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -189,16 +190,8 @@ fn push_hex(byte: u8, digits: &[u8; 16], out: &mut String) {
 /// A time as AWS writes it: `20150830T123600Z`.
 fn timestamp(ms: u64) -> String {
     let seconds = ms / 1000;
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March, in eras of 400 of them, since the year 0.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let of_day = seconds % 86_400;
+    let (year, month, day) = date(ms);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }

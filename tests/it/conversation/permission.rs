@@ -159,3 +159,39 @@ fn a_form_that_is_closed_or_cannot_be_shown_has_no_answer() {
     server.expect_turn_end(&prompt);
     assert_eq!(tools(&mut server, &session), [nobody]);
 }
+
+/// The last part of a script is played again and again: a model that makes one call for ever.
+const CIRCLE: &str = r#"{"toolCall":{"name":"demo","arguments":{"note":"x","harmless":true}}}"#;
+
+#[test]
+fn a_model_that_turns_in_a_circle_has_to_ask() {
+    let mut server = TestServer::new().script(CIRCLE).settings(r#"{"limits":{"maxCallsPerTurn":7}}"#).start();
+    server.initialize();
+    let session = server.new_session();
+    let prompt = server.prompt(&session, "hi");
+    // Two calls run unasked. Once the person has let it go on, two more do.
+    let (id, _) = server.question("requestPermission");
+    server.reply(&id, &json!({"optionId": "allowOnce"}));
+    for _ in 0..3 {
+        let (id, _) = server.question("requestPermission");
+        server.reply(&id, &json!({"optionId": "rejectOnce"}));
+    }
+    assert_eq!(server.expect_turn_end(&prompt).stop_reason, StopReason::Error);
+    let statuses: Vec<Value> = tools(&mut server, &session).into_iter().map(|(status, _)| status).collect();
+    let (ran, failed) = (json!("completed"), json!("failed"));
+    assert_eq!(statuses, [&ran, &ran, &ran, &ran, &failed, &failed, &failed].map(Clone::clone));
+}
+
+#[test]
+fn a_circle_is_broken_where_nobody_can_be_asked_and_calls_are_counted() {
+    let settings = r#"{"limits":{"maxCallsPerTurn":5,"maxToolCallsPerTurn":4}}"#;
+    let mut server = TestServer::new().script(CIRCLE).settings(settings).start();
+    let session = server.new_session();
+    let prompt = server.prompt(&session, "hi");
+    assert_eq!(server.expect_turn_end(&prompt).stop_reason, StopReason::Error);
+    let texts: Vec<String> =
+        tools(&mut server, &session).into_iter().map(|(_, text)| text.as_str().unwrap().to_owned()).collect();
+    assert!(texts[1].starts_with("Pretended"), "{texts:?}");
+    assert!(texts[2].starts_with("Not run: this very call of demo has been made 2 times"), "{texts:?}");
+    assert!(texts[4].starts_with("Not run: the prompt has caused 4 tool calls"), "{texts:?}");
+}
