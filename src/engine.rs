@@ -11,6 +11,7 @@ pub mod item;
 mod log;
 mod looking;
 mod outbox;
+pub mod permissions;
 mod queue;
 mod session;
 pub mod store;

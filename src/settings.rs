@@ -35,8 +35,37 @@ pub struct Settings {
     pub proxy: Option<String>,
     /// Hosts that are reached without any proxy, each as in `NO_PROXY`.
     pub no_proxy: Vec<String>,
+    /// What tools may do unasked, and what never.
+    pub permissions: Permissions,
     /// How long providers are asked to keep prompts, where neither the prompt nor the provider's variable says.
     pub cache_retention: CacheRetention,
+}
+
+/// Rules about what tools may do, as they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// What runs unasked. Only of the user's own file.
+    pub allow: Vec<String>,
+    /// What is asked about, whatever allows it.
+    pub ask: Vec<String>,
+    /// What does not run, whatever allows it.
+    pub deny: Vec<String>,
+    /// Whether the permission mode `full` may be chosen. Only of the user's own file.
+    pub allow_full: Option<bool>,
+    /// What the person answered for good. Only of the user's own file.
+    pub remembered: Vec<Remembered>,
+    /// What the client adds: it can only restrict.
+    pub client_ask: Vec<String>,
+    pub client_deny: Vec<String>,
+}
+
+/// What the person answered for good when working in a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The real path of the folder.
+    pub folder: String,
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
 }
 
 /// How long a provider should keep a prompt in its cache.
@@ -152,6 +181,7 @@ impl std::fmt::Debug for Settings {
             .field("local_servers", &self.local_servers)
             .field("proxy", &self.proxy.as_ref().map(|_| "***"))
             .field("no_proxy", &self.no_proxy)
+            .field("permissions", &self.permissions)
             .field("cache_retention", &self.cache_retention)
             .finish()
     }
@@ -182,6 +212,7 @@ impl Default for Settings {
             local_servers: LocalPlaces::default(),
             proxy: None,
             no_proxy: Vec::new(),
+            permissions: Permissions::default(),
             cache_retention: CacheRetention::default(),
         }
     }

@@ -184,7 +184,9 @@ impl Asker {
                         let key = match option.kind {
                             PermissionOptionKind::AllowOnce => "y",
                             PermissionOptionKind::AllowSession => "a",
+                            PermissionOptionKind::AllowAlways => "always",
                             PermissionOptionKind::RejectOnce => "n",
+                            PermissionOptionKind::RejectAlways => "never",
                         };
                         format!("  {}  {}\n", self.terminal.styled("1", key), clean(&option.label))
                     })
@@ -261,8 +263,10 @@ fn permission(options: &[PermissionOption], line: &str) -> Option<QuestionAnswer
     let (word, reason) = line.split_once(' ').unwrap_or((line, ""));
     let kind = match word.to_lowercase().as_str() {
         "y" | "yes" => PermissionOptionKind::AllowOnce,
-        "a" | "always" => PermissionOptionKind::AllowSession,
+        "a" => PermissionOptionKind::AllowSession,
+        "always" => PermissionOptionKind::AllowAlways,
         "n" | "no" => PermissionOptionKind::RejectOnce,
+        "never" => PermissionOptionKind::RejectAlways,
         _ => return None,
     };
     let option = options.iter().find(|option| option.kind == kind)?;

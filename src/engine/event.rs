@@ -197,7 +197,9 @@ pub struct PermissionOption {
 pub enum PermissionOptionKind {
     AllowOnce,
     AllowSession,
+    AllowAlways,
     RejectOnce,
+    RejectAlways,
 }
 
 /// What the client answered to a question.

@@ -1,6 +1,8 @@
 //! Reads the layers of [`Settings`] and lays them over each other. A value that is wrong is reported and left
 //! out; the rest of its file holds. It must never fail as a whole.
 
+pub mod permissions;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -37,13 +39,13 @@ impl Settings {
             Loader { settings: Self::default(), diagnostics: Vec::new(), home: system.dirs.home.as_deref() };
         if let Some(path) = system.dirs.config.as_ref().map(|dir| dir.join(SETTINGS_FILE)) {
             match read_text(system, &path) {
-                Ok(Some(text)) => loader.layer(&path, &text),
+                Ok(Some(text)) => loader.layer(&path, &text, Source::User),
                 Ok(None) => {}
                 Err(diagnostic) => loader.diagnostics.push(diagnostic),
             }
         }
         if let Some(client) = client {
-            loader.layer(Path::new(CLIENT_LAYER), client.get());
+            loader.layer(Path::new(CLIENT_LAYER), client.get(), Source::Client);
         }
         (loader.settings, loader.diagnostics)
     }
@@ -88,6 +90,15 @@ impl Diagnostic {
     }
 }
 
+/// Whose settings are read: not everybody may say everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// A file of the user's own, or of whoever manages the machine.
+    User,
+    /// The client, which may pass on what a folder says.
+    Client,
+}
+
 struct Loader<'h> {
     settings: Settings,
     diagnostics: Vec<Diagnostic>,
@@ -95,7 +106,7 @@ struct Loader<'h> {
 }
 
 impl Loader<'_> {
-    fn layer(&mut self, path: &Path, text: &str) {
+    fn layer(&mut self, path: &Path, text: &str, source: Source) {
         let document = match Document::new(text) {
             Ok(document) => document,
             Err(error) => return self.diagnostics.push(Diagnostic::at(path, error)),
@@ -176,6 +187,7 @@ impl Loader<'_> {
                         ],
                     );
                 }
+                "permissions" => layer.permissions(value, &mut settings.permissions, source),
                 "localServers" => layer.local_servers(&entry, &mut settings.local_servers),
                 // The key by which editors find the file's schema.
                 "$schema" => {}
@@ -462,6 +474,8 @@ mod tests {
                     assert!(words.contains(&field(&defaults)), "{}", setting.name);
                     format!("\"{}\"", words[words.len() - 1])
                 }
+                table::Kind::Switch => "true".to_owned(),
+                table::Kind::Remembered => "{\"/x\": {\"allow\": [\"edit\"]}}".to_owned(),
                 table::Kind::Servers => "false".to_owned(),
                 table::Kind::Labels => "{\"anthropic\": \"work\"}".to_owned(),
                 table::Kind::Number { least, most, field } => {

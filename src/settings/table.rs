@@ -31,6 +31,10 @@ pub enum Kind {
         /// The one that is in force.
         field: fn(&Settings) -> &'static str,
     },
+    /// Yes or no.
+    Switch,
+    /// Lists of rules by folder.
+    Remembered,
     /// Addresses of model servers of several kinds: `false` for none, `true` for the usual ones, or an object with
     /// a list for each kind.
     Servers,
@@ -86,6 +90,31 @@ pub const SETTINGS: &[Setting] = &[
             field: |it| it.cache_retention.name(),
         },
         meaning: "How long providers are asked to keep prompts in their caches; see [prompt caching](providers.md#prompt-caching)",
+    },
+    Setting {
+        name: "permissions.allow",
+        kind: Kind::Texts,
+        meaning: "Rules of what tools may do unasked; see [permissions](permissions.md). Only heard from this file",
+    },
+    Setting {
+        name: "permissions.ask",
+        kind: Kind::Texts,
+        meaning: "Rules of what is asked about, whatever allows it",
+    },
+    Setting {
+        name: "permissions.deny",
+        kind: Kind::Texts,
+        meaning: "Rules of what tools may not do, whatever allows it",
+    },
+    Setting {
+        name: "permissions.allowFull",
+        kind: Kind::Switch,
+        meaning: "Whether the permission mode `full` may be chosen. Only heard from this file",
+    },
+    Setting {
+        name: "permissions.remembered",
+        kind: Kind::Remembered,
+        meaning: "What was answered for good, by the folder that was worked in; written by Aside. Only heard from this file",
     },
     Setting {
         name: "limits.maxMessageBytes",
@@ -186,6 +215,12 @@ pub(super) fn names(object: Option<&str>) -> Vec<&'static str> {
 pub(super) fn bounds(name: &str) -> Option<(u64, u64)> {
     SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| match setting.kind {
         Kind::Number { least, most, .. } => Some((least, most)),
-        Kind::Text | Kind::Texts | Kind::Word { .. } | Kind::Servers | Kind::Labels => None,
+        Kind::Text
+        | Kind::Texts
+        | Kind::Word { .. }
+        | Kind::Switch
+        | Kind::Remembered
+        | Kind::Servers
+        | Kind::Labels => None,
     })
 }

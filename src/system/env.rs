@@ -61,30 +61,44 @@ pub struct Dirs {
     pub data: Option<PathBuf>,
     /// The user's home, for `~` in settings.
     pub home: Option<PathBuf>,
+    /// Where whoever manages the machine puts `settings.json`.
+    pub managed: Option<PathBuf>,
 }
+
+/// The folder that only an administrator can write to.
+const MANAGED: &str = if cfg!(windows) {
+    r"C:\ProgramData\Aside"
+} else if cfg!(target_os = "macos") {
+    "/Library/Application Support/Aside"
+} else {
+    "/etc/aside"
+};
 
 impl Dirs {
     /// `ASIDE_HOME` when it is set, else the platform's folders for `aside`.
     pub fn from_env(env: &Env) -> Self {
+        let managed = Some(PathBuf::from(MANAGED));
         if let Some(home) = env.get(ASIDE_HOME) {
-            return Self::below(Path::new(home));
+            return Self { managed, ..Self::below(Path::new(home)) };
         }
         // A process without HOME has no place of its own, whatever the password file says: a script in an
         // empty environment must not leave files behind.
         let homeless = cfg!(unix) && env.get("HOME").is_none();
         if homeless {
-            return Self::default();
+            return Self { managed, ..Self::default() };
         }
         Self {
             config: dirs::config_dir().map(|dir| dir.join("aside")),
             data: dirs::data_dir().map(|dir| dir.join("aside")),
             home: dirs::home_dir(),
+            managed,
         }
     }
 
     /// Everything below one folder.
     pub fn below(home: &Path) -> Self {
-        Self { config: Some(home.to_path_buf()), data: Some(home.to_path_buf()), home: dirs::home_dir() }
+        let own = Some(home.to_path_buf());
+        Self { config: own.clone(), data: own, home: dirs::home_dir(), managed: None }
     }
 }
 

@@ -13,6 +13,8 @@ mod tree;
 
 use std::ops::Range;
 
+pub(crate) use programs::base_name;
+
 /// The longest line in bytes that is read by both readers.
 const MAX_BYTES: usize = 16 << 10;
 

@@ -191,7 +191,11 @@ pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuesti
                                 PermissionOptionKind::AllowSession => {
                                     wire::PermissionOptionKind::AllowSession
                                 }
+                                PermissionOptionKind::AllowAlways => wire::PermissionOptionKind::AllowAlways,
                                 PermissionOptionKind::RejectOnce => wire::PermissionOptionKind::RejectOnce,
+                                PermissionOptionKind::RejectAlways => {
+                                    wire::PermissionOptionKind::RejectAlways
+                                }
                             },
                         })
                         .collect(),

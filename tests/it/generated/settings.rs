@@ -21,6 +21,10 @@ fn table() -> String {
         let (may_be, default) = match setting.kind {
             Kind::Text => ("a string or `null`".to_owned(), "none".to_owned()),
             Kind::Texts => ("strings".to_owned(), "none".to_owned()),
+            Kind::Switch => ("`true` or `false`".to_owned(), "`false`".to_owned()),
+            Kind::Remembered => {
+                ("an object with `allow` and `deny` for each folder".to_owned(), "none".to_owned())
+            }
             Kind::Word { words, field } => {
                 let words: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
                 (words.join(", "), format!("`\"{}\"`", field(&defaults)))
@@ -53,6 +57,15 @@ pub(super) fn schema() -> String {
         let mut value = match setting.kind {
             Kind::Text => json!({ "type": ["string", "null"] }),
             Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+            Kind::Switch => json!({ "type": ["boolean", "null"], "default": false }),
+            Kind::Remembered => {
+                let rules = json!({ "type": "array", "items": { "type": "string" } });
+                json!({ "type": "object", "additionalProperties": {
+                    "type": "object",
+                    "properties": { "allow": rules, "deny": rules },
+                    "additionalProperties": false,
+                }})
+            }
             Kind::Word { words, field } => {
                 let words: Vec<Value> = words.iter().map(|word| json!(word)).chain([Value::Null]).collect();
                 json!({ "enum": words, "default": field(&defaults) })
@@ -108,6 +121,10 @@ fn the_schema_takes_what_the_program_takes() {
         (json!({ "limits": { "calls": 1 } }), false),
         (json!({ "defaultModle": "x" }), false),
         (json!({ "timeouts": 3 }), false),
+        (json!({ "permissions": { "allow": ["shell(make)"], "allowFull": true } }), true),
+        (json!({ "permissions": { "allow": "shell(make)" } }), false),
+        (json!({ "permissions": { "remembered": { "/a": { "deny": ["edit=/a/b"] } } } }), true),
+        (json!({ "permissions": { "remembered": { "/a": ["edit"] } } }), false),
         (json!({ "cacheRetention": "long" }), true),
         (json!({ "cacheRetention": "ever" }), false),
         (json!({ "localServers": { "ollama": ["http://127.0.0.1:1"], "vllm": false } }), true),
