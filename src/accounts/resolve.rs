@@ -16,6 +16,10 @@ use crate::catalog::placeholder::{self, Unfilled};
 use crate::catalog::{MODELS_FILE, Provider};
 use crate::system::System;
 
+/// Most people have no key of it.
+const VERTEX: &str = "google-vertex";
+const VERTEX_HINT: &str = "; application default credentials are not found yet, but the key may be what `gcloud auth print-access-token` prints";
+
 static NO_VARIABLES: BTreeMap<String, String> = BTreeMap::new();
 
 /// What wires ask for by these names, and the fields of a sign-in that say it.
@@ -291,7 +295,8 @@ impl Accounts {
                 provider.usual_variable().map_or(String::new(), |name| format!("; set {name} instead"));
             return format!("signing in with {sign_in} is not part of this version{other}");
         }
-        format!("run `aside login {}`{variable}, or put an entry into {file}", provider.id)
+        let other = if &*provider.id == VERTEX { VERTEX_HINT } else { "" };
+        format!("run `aside login {}`{variable}, or put an entry into {file}{other}", provider.id)
     }
 }
 

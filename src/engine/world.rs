@@ -188,6 +188,10 @@ impl World {
             .catalog
             .provider(&model.provider)
             .ok_or_else(|| Failure::not_found(format!("no provider {}", model.provider), None))?;
+        if !models::is_known_wire(&model.wire) {
+            // No key would help.
+            return Err(models::fault::unknown_wire(&model.wire).into());
+        }
         let failed = Failure::of_credential;
         let accounts = self.accounts_for(&provider, account);
         let source = match &explicit {
@@ -237,7 +241,7 @@ impl World {
                 ..Failure::invalid("", format!("{CACHE_RETENTION} is none of none, short and long"))
             });
         }
-        let taken_over = self.accounts.own_variable(provider, PI_CACHE_RETENTION);
+        let taken_over = accounts.own_variable(provider, PI_CACHE_RETENTION);
         let is_long = taken_over.is_some_and(|word| word.trim() == CacheRetention::Long.name());
         Ok(if is_long { CacheRetention::Long } else { self.settings.cache_retention })
     }

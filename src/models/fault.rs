@@ -108,8 +108,18 @@ pub fn protocol(detail: &str) -> Fault {
     Fault::new(Category::Protocol, joined(&format!("{SUBJECT}'s answer was not understood"), detail))
 }
 
+/// Wires of built-in providers that are not spoken.
+const UNSPOKEN: [&str; 1] = ["pi-messages"];
+
 /// No wire of this name is built in.
 pub fn unknown_wire(id: &str) -> Fault {
+    if UNSPOKEN.contains(&id) {
+        let hint = "use a model of another provider; `aside models` says which can be called";
+        return Fault {
+            hint: Some(hint.to_owned()),
+            ..Fault::new(Category::Other, format!("the API {id} is not part of this version"))
+        };
+    }
     Fault {
         hint: Some("correct `api` of the model in models.json".to_owned()),
         ..Fault::new(Category::Other, format!("there is no wire API named {}", clean(id)))

@@ -15,19 +15,19 @@ use crate::provider::{Gate, Provider, Reply};
 use crate::schema::{check_result, check_server_line};
 
 /// A machine with nothing on it but what a test puts there.
-struct Home {
+pub(crate) struct Home {
     dir: TempDir,
 }
 
 /// What a run left.
-struct Run {
+pub(crate) struct Run {
     status: Option<i32>,
-    out: String,
-    err: String,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("project")).unwrap();
         Self { dir }
@@ -50,13 +50,13 @@ impl Home {
         home
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aside"));
         command
             .args(arguments)
@@ -101,7 +101,7 @@ impl Home {
 }
 
 impl Run {
-    fn of(output: std::process::Output) -> Self {
+    pub(crate) fn of(output: std::process::Output) -> Self {
         Self {
             status: code(output.status),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -120,7 +120,7 @@ impl Run {
     }
 
     #[track_caller]
-    fn ended(&self, status: i32) -> &Self {
+    pub(crate) fn ended(&self, status: i32) -> &Self {
         assert_eq!(self.status, Some(status), "out: {}\nerr: {}", self.out, self.err);
         self
     }

@@ -6,6 +6,7 @@
 mod caching;
 mod cloudflare;
 mod internet;
+mod seed;
 mod table;
 
 use std::collections::BTreeSet;
