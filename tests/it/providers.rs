@@ -5,6 +5,7 @@
 
 mod caching;
 mod cloudflare;
+mod headers;
 mod internet;
 mod seed;
 mod table;

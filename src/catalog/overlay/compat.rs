@@ -39,6 +39,7 @@ const SWITCHES: &[(&str, Kind)] = &[
     ("chatTemplateKwargs", Kind::Object),
     ("forceAdaptiveThinking", Kind::Flag),
     ("maxTokensField", Kind::Word(&["max_tokens", "max_completion_tokens"])),
+    ("metadata", Kind::Object),
     ("openRouterRouting", Kind::Object),
     ("requiresAssistantAfterToolResult", Kind::Flag),
     ("requiresReasoningContentOnAssistantMessages", Kind::Flag),

@@ -9,6 +9,8 @@ pub(crate) mod answers;
 mod exchange;
 mod handoff;
 pub(crate) mod judges;
+mod providers;
+mod switches;
 
 extern crate self as aside;
 

@@ -66,6 +66,9 @@ pub(super) const ROWS: &[Row] = &[
         row("azure-openai-responses", "AZURE_OPENAI_API_KEY", "azure-openai-responses", "gpt-5.4", "https://res.openai.azure.com/openai/v1/responses?api-version=v1", Header::Key("api-key")),
         &[("AZURE_OPENAI_BASE_URL", "https://res.openai.azure.com")],
     ),
+    row("github-copilot", "COPILOT_GITHUB_TOKEN", ANTHROPIC, "claude-opus-4.8", "https://api.individual.githubcopilot.com/v1/messages", BEARER),
+    row("github-copilot", "COPILOT_GITHUB_TOKEN", COMPLETIONS, "gemini-3.8-flash", "https://api.individual.githubcopilot.com/chat/completions", BEARER),
+    row("github-copilot", "COPILOT_GITHUB_TOKEN", RESPONSES, "gpt-5.4", "https://api.individual.githubcopilot.com/responses", BEARER),
     row("google", "GEMINI_API_KEY", GOOGLE, "gemini-3.1-pro-preview", "https://generativelanguage.googleapis.com/v1beta/models/gemini-3.1-pro-preview:streamGenerateContent?alt=sse", Header::Key("x-goog-api-key")),
     row("google-vertex", "GOOGLE_CLOUD_API_KEY", "google-vertex", "gemini-2.5-flash", "https://aiplatform.googleapis.com/v1/publishers/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse", Header::Key("x-goog-api-key")),
     row("amazon-bedrock", "AWS_BEARER_TOKEN_BEDROCK", "bedrock-converse-stream", "us.anthropic.claude-opus-4-6-v1", "https://bedrock-runtime.us-east-1.amazonaws.com/model/us.anthropic.claude-opus-4-6-v1/converse-stream", BEARER),
@@ -128,8 +131,6 @@ pub(super) const ROWS: &[Row] = &[
 pub(super) const WITHOUT_KEY: &[&str] = &[
     // A subscription alone.
     "openai-codex",
-    // A subscription, or a token that only its editor hands out.
-    "github-copilot",
     // Its own API, which is a gateway's of another program.
     "radius",
     // Needs nothing at all.
