@@ -500,4 +500,4 @@ impl<'s> Listed<'s> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,7 +15,8 @@ fn system(env: &[(&str, &str)]) -> (tempfile::TempDir, System) {
     (home, system)
 }
 
-fn catalog(models_json: &str) -> (tempfile::TempDir, Catalog) {
+/// The catalog of a machine with nothing but this `models.json`, which lies in the folder.
+pub(crate) fn catalog(models_json: &str) -> (tempfile::TempDir, Catalog) {
     let (home, system) = system(&[]);
     if !models_json.is_empty() {
         system.files.replace(&home.path().join(MODELS_FILE), models_json.as_bytes()).unwrap();

@@ -1,21 +1,12 @@
 //! What the default model of each provider is asked with: the ways of its server, held against a table that was
 //! written from the providers' documents and never from the data that it judges.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::*;
+use crate::catalog::tests::catalog;
 use crate::catalog::{Catalog, ThinkingLevel};
 use crate::models::message::{CacheRetention, Content, Message, ToolSpec};
-use crate::system::{Dirs, System};
-
-/// The built-in catalog, whatever this machine has.
-fn catalog() -> Catalog {
-    let mut system = System::real();
-    system.dirs = Dirs::default();
-    Catalog::new(system, |_| true, Arc::default())
-}
 
 /// One of everything, and as much of it as there is.
 fn asking() -> Request {
@@ -100,7 +91,7 @@ const COMPLETIONS: &[(&str, &str, &str)] = &[
 
 #[test]
 fn servers_of_chat_completions_are_asked_in_their_own_ways() {
-    let catalog = catalog();
+    let (_home, catalog) = catalog("");
     let mut wrong = Vec::new();
     for (provider, id, expected) in COMPLETIONS {
         let said = completions(&body(&catalog, provider, id, "openai-completions"));
@@ -180,7 +171,7 @@ type Words = fn(&Value) -> String;
 
 #[test]
 fn servers_of_the_other_two_are_asked_in_their_own_ways() {
-    let catalog = catalog();
+    let (_home, catalog) = catalog("");
     for (wire, rows, words) in [
         ("openai-responses", RESPONSES, responses as Words),
         ("anthropic-messages", MESSAGES, messages as Words),
@@ -197,7 +188,7 @@ fn servers_of_the_other_two_are_asked_in_their_own_ways() {
 
 #[test]
 fn models_of_the_clouds_are_asked_to_think_in_their_own_ways() {
-    let catalog = catalog();
+    let (_home, catalog) = catalog("");
     let thinking = |provider: &str, id: &str, wire: &str, path: &str| {
         let body = body(&catalog, provider, id, wire);
         body.pointer(path).map_or("-".to_owned(), Value::to_string).replace('"', "")

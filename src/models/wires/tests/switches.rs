@@ -2,14 +2,13 @@
 //! a model, and held against two requests that differ in nothing else. The list is written from the documents.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::catalog::{Catalog, MODELS_FILE, ThinkingLevel};
+use crate::catalog::tests::catalog;
+use crate::catalog::{Catalog, ThinkingLevel};
 use crate::models::message::{Assistant, Block, CacheRetention, Content, Message, Origin, ToolSpec};
-use crate::system::{Dirs, System};
 
 const C: &str = "openai-completions";
 const R: &str = "openai-responses";
@@ -38,12 +37,7 @@ fn defined(api: &str, fields: &Value) -> Model {
 
 /// The catalog with these providers in `models.json`, and what is told of them.
 fn read(providers: &Value) -> (tempfile::TempDir, Catalog, Vec<String>) {
-    let home = tempfile::tempdir().unwrap();
-    let mut system = System::real();
-    system.dirs = Dirs::below(home.path());
-    let file = json!({ "providers": providers }).to_string();
-    system.files.replace(&home.path().join(MODELS_FILE), file.as_bytes()).unwrap();
-    let catalog = Catalog::new(system, |_| true, Arc::default());
+    let (home, catalog) = catalog(&json!({ "providers": providers }).to_string());
     let told = catalog.diagnostics().into_iter().map(|told| told.message).collect();
     (home, catalog, told)
 }
