@@ -4,6 +4,8 @@
 //! target cannot see is replaced by words. It must never change what the same model said, as prompt caches and
 //! signatures depend on it.
 
+mod images;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -57,6 +59,7 @@ pub fn prepare(messages: &[Message], model: &Model, normalise_id: NormaliseId<'_
         }
     }
     open.answer_all(&mut out);
+    images::limit(&mut out, model);
     out
 }
 

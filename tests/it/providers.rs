@@ -7,6 +7,7 @@ mod caching;
 mod cloudflare;
 mod headers;
 mod internet;
+mod page;
 mod seed;
 mod table;
 

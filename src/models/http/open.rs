@@ -19,7 +19,7 @@ use crate::accounts::Credential;
 use crate::models::fault::clean;
 use crate::models::frames::Frames;
 use crate::models::wires::{self, Access, Auth, Decoder, Framing, HttpRequest, Refusal, Wire};
-use crate::models::{Call, Fault, fault, overflow};
+use crate::models::{Call, Category, Fault, fault, overflow};
 use crate::net::fault::Again;
 use crate::net::retry_after;
 use crate::net::transport::faults::{self, Circumstances};
@@ -96,6 +96,7 @@ async fn attempt(
     let access = access(wire, &call.credential);
     wire.check(&call.request, &call.model, access)?;
     let request = wire.encode(&call.request, &call.model, access);
+    within_limit(&request, &call)?;
     let url = parse_url(&request.url)?;
     let headers = headers(wire, &call, &request, &url)?;
     let framing = request.framing;
@@ -135,6 +136,25 @@ async fn attempt(
         url,
         warnings: route.warnings,
     })
+}
+
+/// Refuses what the model's data say is too long, rather than sending it for nothing.
+fn within_limit(request: &HttpRequest, call: &Call) -> Result<(), Fault> {
+    let limits = call.model.compat.get("inputLimits");
+    let most = limits.and_then(|limits| limits.get("maxRequestBytes")).and_then(serde_json::Value::as_u64);
+    let bytes = u64::try_from(request.body.len()).unwrap_or(u64::MAX);
+    match most {
+        Some(most) if bytes > most => Err(Fault {
+            hint: Some(
+                "begin a new conversation, or send less; maxRequestBytes stands in models.json".to_owned(),
+            ),
+            ..Fault::new(
+                Category::ContextOverflow,
+                format!("the request has {bytes} bytes, and {} takes at most {most}", call.model.id),
+            )
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What the wire is told of a credential.

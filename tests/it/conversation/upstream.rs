@@ -223,3 +223,26 @@ fn a_call_that_the_output_limit_cut_is_not_run() {
     let told = upstream.request(1).json()["messages"].to_string();
     assert!(told.contains("output limit within this call"), "{told}");
 }
+
+#[test]
+fn a_request_that_is_too_long_is_not_sent() {
+    let upstream = Upstream::start();
+    let models = json!({"providers": {"small": {
+        "baseUrl": upstream.provider.url(), "apiKey": "k", "api": "openai-completions",
+        "models": [{"id": "m", "inputLimits": {"maxRequestBytes": 5000}}],
+    }}});
+    let mut server = TestServer::new().models_json(&models.to_string()).start();
+    let prompt = |text: &str| PromptParams {
+        text: Some(text.to_owned()),
+        model: Some("small/m".to_owned()),
+        tools: Some(Vec::new()),
+        ..PromptParams::default()
+    };
+    upstream.provider.reply(answer(&["Yes."]));
+    assert_eq!(server.prompted(&prompt("hi")).text, "Yes.");
+    let error = server.prompted(&prompt(&"a".repeat(5000))).error.unwrap();
+    assert_eq!(json!(error.kind), "contextOverflow", "{error:?}");
+    assert!(error.message.ends_with("bytes, and m takes at most 5000"), "{error:?}");
+    assert!(error.hint.unwrap().contains("maxRequestBytes"));
+    assert_eq!(upstream.provider.requests().len(), 1);
+}

@@ -99,7 +99,7 @@ const STORED: &[(&str, &str)] = &[
 ];
 
 /// The variables of its examples beside the keys.
-const EXPORTS: &[(&str, &str)] = &[
+pub(super) const EXPORTS: &[(&str, &str)] = &[
     ("ANTHROPIC_API_KEY", "sk-ant-..."),
     ("AWS_ACCESS_KEY_ID", "AKIA..."),
     ("AWS_BEARER_TOKEN_BEDROCK", "..."),
@@ -126,7 +126,7 @@ const BEDROCK_ID: &str = "us.anthropic.claude-sonnet-4-20250514-v1:0";
 const PROFILE: &str = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123";
 
 /// Its command lines: provider and model.
-const COMMANDS: &[(&str, &str)] = &[
+pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("amazon-bedrock", BEDROCK_ID),
     ("amazon-bedrock", PROFILE),
     ("cloudflare-ai-gateway", "claude-sonnet-4-5"),

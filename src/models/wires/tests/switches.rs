@@ -216,6 +216,21 @@ fn what_has_nothing_to_change_changes_nothing() {
 }
 
 #[test]
+fn the_page_explains_every_switch() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/models-json.md");
+    #[expect(clippy::disallowed_methods, reason = "tests read documents")]
+    let page = std::fs::read_to_string(path).unwrap();
+    let effects = effects();
+    let names =
+        effects.iter().map(|Effect(_, switch, ..)| *switch).chain(ELSEWHERE.iter().chain(UNUSED).copied());
+    let missing: Vec<_> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for (format, ..) in FORMATS {
+        assert!(page.contains(&format!("| `{format}` |")), "{format}");
+    }
+}
+
+#[test]
 fn no_switch_of_the_documents_is_left_out() {
     let known: BTreeSet<String> = effects()
         .iter()
@@ -414,4 +429,11 @@ fn the_fields_of_a_model_show_in_its_requests() {
     let url = |api: &str, fields: &Value| sent(api, fields, &request)["url"].as_str().unwrap().to_owned();
     assert_eq!(url(C, &json!({"baseUrl": "https://a.example/x/"})), "https://a.example/x/chat/completions");
     assert_eq!(url(C, &json!({"api": R})), "https://own.example/v1/responses");
+    // Of two pictures one is one too many.
+    let limited = json!({"input": ["text", "image"], "inputLimits": {"images": {"maxPerRequest": 1}}});
+    request
+        .messages
+        .push(Message::User(vec![Content::Image { mime_type: "image/png".into(), data: "BBBB".into() }]));
+    let body = sent(C, &limited, &request).to_string();
+    assert_eq!((body.contains("AAAA"), body.contains("BBBB")), (false, true), "{body}");
 }
