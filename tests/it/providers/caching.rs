@@ -158,6 +158,7 @@ fn server(internet: &Internet, provider: &str) -> Setup {
         .environment("CLOUDFLARE_GATEWAY_ID", "gate-1")
         .environment("AZURE_OPENAI_RESOURCE_NAME", "res")
         .models_json(&models.to_string())
+        .settings(r#"{"transport": "sse"}"#)
 }
 
 fn params(provider: &str, model: &str, cache_retention: Option<CacheRetention>) -> PromptParams {
