@@ -7,6 +7,7 @@
 
 mod brief;
 pub mod event;
+mod explaining;
 pub mod item;
 mod log;
 mod looking;
@@ -33,6 +34,7 @@ pub use event::{
     PermissionMode, PermissionOptionKind, PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo,
     SessionState, SessionSummary, Storage,
 };
+pub use explaining::Asked;
 pub use item::{
     Failure, FailureKind, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId,
     Severity, TurnEnd, TurnId,
@@ -156,6 +158,12 @@ pub enum Op {
         ticket: Ticket,
         session: String,
         action: QueueAction,
+    },
+    /// Why a call was allowed, asked about or denied.
+    Explain {
+        ticket: Ticket,
+        session: String,
+        asked: Asked,
     },
     Answer {
         session: SessionId,
@@ -350,6 +358,12 @@ impl Engine {
                     turn,
                 });
             }
+            Op::Explain { ticket, session, asked } => {
+                self.hand_to_session(&session, Access::Read, ticket, |ticket| Command::Explain {
+                    ticket,
+                    asked,
+                });
+            }
             Op::Queue { ticket, session, action } => {
                 self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Queue {
                     ticket,
@@ -483,6 +497,7 @@ impl Engine {
             | Command::Configure { ticket, .. }
             | Command::Steer { ticket, .. }
             | Command::Queue { ticket, .. }
+            | Command::Explain { ticket, .. }
             | Command::Cancel { ticket: Some(ticket), .. }
             | Command::Close { ticket: Some(ticket) } => self.reply(ticket, Err(failure)),
             Command::Answer { .. }
@@ -636,6 +651,7 @@ fn refuse(mut mailbox: mpsc::Receiver<Command>, replies: &mpsc::UnboundedSender<
         | Command::Configure { ticket, .. }
         | Command::Steer { ticket, .. }
         | Command::Queue { ticket, .. }
+        | Command::Explain { ticket, .. }
         | Command::Cancel { ticket: Some(ticket), .. }
         | Command::Close { ticket: Some(ticket) }) = command
         else {

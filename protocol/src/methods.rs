@@ -171,6 +171,8 @@ methods! {
             "Adds to the running turn: reaches the model before its next call.";
         request Queue = "queue" (QueueParams) -> QueueResult:
             "Lists and changes what waits behind the running turn.";
+        request ExplainPermission = "explainPermission" (ExplainPermissionParams) -> ExplainPermissionResult:
+            "Why a tool call was allowed, asked about or denied, or what would be decided of one.";
         notification CancelRequest = "$/cancelRequest" (CancelRequestParams):
             "Cancels a request by its id. A cancelled request is still answered.";
         notification Exit = "exit" (Empty):

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::item::{Failure, Item, ItemId, QuestionId, SessionId, TurnEnd, TurnId};
+use super::permissions::book::Explained;
 use super::queue::QueueEntry;
 use super::ticket::Ticket;
 use crate::models::Usage;
@@ -229,6 +230,7 @@ pub enum Answer {
     Steered,
     Queue(Vec<QueueEntry>),
     Sessions { sessions: Vec<SessionSummary>, next_cursor: Option<String> },
+    Explained(Box<Explained>),
     ShutDown,
 }
 

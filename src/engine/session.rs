@@ -17,12 +17,14 @@ use super::event::{
     Account, Answer, EditorRequest, EventBody, Opened, OpenedContent, OutputBody, PermissionMode,
     PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo, SessionState, Storage,
 };
+use super::explaining::{Asked, Explaining};
 use super::item::{
     Failure, Item, ItemBody, ItemId, ItemStatus, QuestionId, SessionId, Severity, TurnEnd, TurnId,
 };
 use super::log::Log;
 use super::looking::{Ready, Waiting};
 use super::outbox::Outbox;
+use super::permissions::book::Book;
 use super::queue::{Queue, QueueAction, WhenBusy};
 use super::store::Durability;
 use super::store::format::Record;
@@ -58,6 +60,10 @@ pub(super) enum Command {
     Configure {
         ticket: Ticket,
         changes: Changes,
+    },
+    Explain {
+        ticket: Ticket,
+        asked: Asked,
     },
     Answer {
         question: QuestionId,
@@ -147,6 +153,10 @@ pub(super) struct Session {
     pub(super) permission_mode: PermissionMode,
     /// Tools that the person allowed until the session ends.
     pub(super) allowed_tools: BTreeSet<String>,
+    /// Answers that last, and what was decided.
+    pub(super) permissions: Book,
+    /// Decisions that somebody wants to be told of.
+    pub(super) explaining: Explaining,
     read_only: Option<String>,
     created_at_ms: u64,
     updated_at_ms: u64,
@@ -195,6 +205,8 @@ impl Session {
             thinking: new.thinking,
             permission_mode: new.permission_mode,
             allowed_tools: BTreeSet::new(),
+            permissions: Book::default(),
+            explaining: Explaining::default(),
             read_only: None,
             created_at_ms: now,
             updated_at_ms: now,
@@ -312,6 +324,7 @@ impl Session {
                     None => self.close(None),
                 },
                 ready = self.waiting.ready() => self.go_on_with(ready),
+                call = self.explaining.next() => self.explain_call(call),
                 at = self.queue.cancelled() => self.queued_cancelled(at),
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
                 Some(report) = self.reports.recv(), if working => self.report(report),
@@ -335,6 +348,7 @@ impl Session {
             | Command::Cancel { .. }
             | Command::Steer { .. }
             | Command::Queue { .. }
+            | Command::Explain { .. }
             | Command::World(_)
             | Command::Close { .. } => return self.command(command),
         };
@@ -390,6 +404,7 @@ impl Session {
             Command::Cancel { ticket, item, any } => self.cancel(ticket, item.as_deref(), any),
             Command::Steer { ticket, content, turn } => self.steer(ticket, content, turn.as_deref()),
             Command::Queue { ticket, action } => self.change_queue(ticket, action),
+            Command::Explain { ticket, asked } => self.explain(ticket, asked),
             Command::Close { ticket } => self.close(ticket),
         }
     }
@@ -413,6 +428,7 @@ impl Session {
                 | Command::Open { ticket, .. }
                 | Command::Steer { ticket, .. }
                 | Command::Queue { ticket, .. }
+                | Command::Explain { ticket, .. }
                 | Command::Cancel { ticket: Some(ticket), .. }
                 | Command::Configure { ticket, .. } => ticket,
                 Command::Close { ticket } => {

@@ -493,6 +493,40 @@ export interface EventPosition {
   seq: number;
 }
 
+/** Why was this allowed, asked or denied, or what would be? Either a past call, by `itemId` or `questionId`, or a call that might be made, by `tool` and `arguments`: it is not made. */
+export interface ExplainPermissionParams {
+  /** The conversation. */
+  sessionId: string;
+  /** A tool call of it. */
+  itemId?: string | null;
+  /** A question that was asked in it. */
+  questionId?: string | null;
+  /** A tool's name. */
+  tool?: string | null;
+  /** What it would be called with. */
+  arguments?: unknown;
+}
+
+/** The decision and everything that was said about it. */
+export interface ExplainPermissionResult {
+  /** The tool's name. */
+  tool: string;
+  /** What was decided. */
+  decision: PermissionDecision;
+  /** The mode that held. */
+  permissionMode: PermissionMode;
+  /** Every rule and guard that is about the call. The greatest decision among them holds. */
+  reasons: PermissionReason[];
+  /** What the person is asked, in one line. */
+  title: string;
+  /** All of it. */
+  detail: string;
+  /** The option that the person took; null where nobody was asked, or nobody answered. */
+  answer: string | null;
+  /** Rules that are not understood, and what else is wrong with them. */
+  warnings: string[];
+}
+
 /** Writes a conversation out. */
 export interface ExportSessionParams {
   /** Its id. */
@@ -1060,6 +1094,34 @@ export type PendingQuestion =
       request: PromptUserParams;
     };
 
+/** What is decided. Deny stands over ask, and ask over allow. */
+export type PermissionDecision =
+  /** It runs. */
+  | "allow"
+  /** The person is asked. */
+  | "ask"
+  /** It does not run. */
+  | "deny"
+  | (string & {});
+
+/** Who says so. */
+export type PermissionLayer =
+  /** Aside itself. */
+  | "builtIn"
+  /** The settings of whoever manages the machine. */
+  | "managed"
+  /** The user's `settings.json`. */
+  | "user"
+  /** The client's `initialize.settings`. */
+  | "client"
+  /** The settings of a folder that is worked on. */
+  | "folder"
+  /** What the person answered in this session. */
+  | "session"
+  /** The permission mode. */
+  | "mode"
+  | (string & {});
+
 /** What tools may do unasked. */
 export type PermissionMode =
   /** Nothing that has an effect. */
@@ -1095,6 +1157,18 @@ export type PermissionOptionKind =
   /** Never. */
   | "rejectAlways"
   | (string & {});
+
+/** One thing that is said about a call. */
+export interface PermissionReason {
+  /** What it would decide alone. */
+  decision: PermissionDecision;
+  /** Who says it. */
+  layer: PermissionLayer;
+  /** The rule as it is written, or in words. */
+  rule: string;
+  /** The part of the call that it is about: a path, a command. */
+  about: string;
+}
 
 /** A step of a plan. */
 export interface PlanEntry {
@@ -1610,6 +1684,8 @@ export interface ClientRequests {
   steer: { params: SteerParams; result: Empty };
   /** Lists and changes what waits behind the running turn. */
   queue: { params: QueueParams; result: QueueResult };
+  /** Why a tool call was allowed, asked about or denied, or what would be decided of one. */
+  explainPermission: { params: ExplainPermissionParams; result: ExplainPermissionResult };
   /** Planned. Fetches fresh model facts. */
   refreshModels: { params: RefreshModelsParams; result: RefreshModelsResult };
   /** Planned. Begins a conversation with the content of another. */

@@ -3,6 +3,8 @@
 use crate::accounts::{Accounts, Source, Standing, Status};
 use crate::catalog::{Listed, Provider};
 use crate::doors::peer::RpcError;
+use crate::engine::permissions::book::Explained;
+use crate::engine::permissions::{Decision, Layer, Reason};
 use crate::engine::store::format::{change_name, kind_name, mode_name};
 use crate::engine::{
     Event, EventBody, Failure, FailureKind, Field, FileChangeItem, Item, ItemBody, ItemId, ItemStatus,
@@ -12,8 +14,12 @@ use crate::engine::{
 use crate::models::{Content, Usage};
 use crate::settings::Diagnostic;
 use crate::tools::context::EditorEdit;
+use crate::tools::shown::{cut, show};
 use crate::tools::{FieldKind, Hunk, HunkDecision};
 use aside_protocol as wire;
+
+/// Characters of the part of a call that a reason is about.
+const MAX_ABOUT: usize = 2_000;
 
 /// An event.
 pub fn event(session: &SessionId, epoch: u64, event: &Event) -> wire::Event {
@@ -165,6 +171,45 @@ fn shown(content: &Content) -> wire::ContentBlock {
         Content::Image { mime_type, .. } => {
             wire::ContentBlock::Image { data: String::new(), mime_type: mime_type.to_string(), uri: None }
         }
+    }
+}
+
+/// Why something was decided.
+pub fn explained(explained: &Explained) -> wire::ExplainPermissionResult {
+    wire::ExplainPermissionResult {
+        tool: explained.tool.clone(),
+        decision: decision(explained.verdict.decision),
+        permission_mode: mode_name(explained.verdict.mode).into(),
+        reasons: explained.verdict.reasons.iter().map(reason).collect(),
+        title: explained.title.clone(),
+        detail: explained.detail.clone(),
+        answer: explained.answer.clone(),
+        warnings: explained.warnings.clone(),
+    }
+}
+
+fn decision(decision: Decision) -> wire::PermissionDecision {
+    match decision {
+        Decision::Allow => wire::PermissionDecision::Allow,
+        Decision::Ask => wire::PermissionDecision::Ask,
+        Decision::Deny => wire::PermissionDecision::Deny,
+    }
+}
+
+fn reason(reason: &Reason) -> wire::PermissionReason {
+    wire::PermissionReason {
+        decision: decision(reason.decision),
+        layer: match reason.layer {
+            Layer::BuiltIn => wire::PermissionLayer::BuiltIn,
+            Layer::Managed => wire::PermissionLayer::Managed,
+            Layer::User => wire::PermissionLayer::User,
+            Layer::Client => wire::PermissionLayer::Client,
+            Layer::Folder => wire::PermissionLayer::Folder,
+            Layer::Session => wire::PermissionLayer::Session,
+            Layer::Mode => wire::PermissionLayer::Mode,
+        },
+        rule: show(&reason.rule),
+        about: cut(&show(&reason.about), MAX_ABOUT),
     }
 }
 

@@ -17,7 +17,9 @@ use crate::doors::peer::classify::error;
 use crate::doors::peer::writer::{Direct, Sink, append};
 use crate::engine::item::cut;
 use crate::engine::store::load::Access;
-use crate::engine::{Changes, Client, Failure, Handle, Op, Prompt, QueueAction, Ticket, WhenBusy, World};
+use crate::engine::{
+    Asked, Changes, Client, Failure, Handle, Op, Prompt, QueueAction, Ticket, WhenBusy, World,
+};
 use crate::models::Content;
 use crate::settings::CacheRetention;
 use aside_protocol as wire;
@@ -73,6 +75,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     (method::Cancel::NAME, cancel),
     (method::Steer::NAME, steer),
     (method::Queue::NAME, queue),
+    (method::ExplainPermission::NAME, explain_permission),
 ];
 
 /// The method table. A method's callback puts its handler into the request's extensions, from where the
@@ -498,6 +501,23 @@ fn list_sessions(context: &mut Context, call: Call) -> Result<(), (Ticket, Error
         cursor: params.cursor,
         limit: usize::try_from(params.limit.unwrap_or(PAGE)).unwrap_or(usize::MAX),
     });
+    Ok(())
+}
+
+fn explain_permission(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
+    let params: wire::ExplainPermissionParams = params!(call);
+    let asked = match (params.tool, params.item_id, params.question_id) {
+        (Some(tool), None, None) => {
+            Asked::Call { tool, arguments: params.arguments.unwrap_or_else(|| serde_json::json!({})) }
+        }
+        (None, item, question) if item.is_some() || question.is_some() => Asked::Past { item, question },
+        _ => {
+            let message = "name either a past call, by itemId or questionId, or one that might be made, by tool \
+                           and arguments";
+            return Err((call.ticket, object(&Failure::invalid("/itemId", message))));
+        }
+    };
+    context.engine.send(Op::Explain { ticket: call.ticket, session: params.session_id, asked });
     Ok(())
 }
 

@@ -86,6 +86,7 @@ impl Projection for Native {
             }
             Answer::Closed | Answer::Steered | Answer::ShutDown => json.extend_from_slice(b"{}"),
             Answer::Prompt(outcome) => append(json, &convert::prompt_result(outcome)),
+            Answer::Explained(explained) => append(json, &convert::explained(explained)),
             Answer::Cancelled { any } => append(json, &wire::CancelResult { cancelled: *any }),
             Answer::Sessions { sessions, next_cursor } => append(
                 json,

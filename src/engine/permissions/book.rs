@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::grants::Grants;
 use super::load::Rules;
 use super::question::{
@@ -13,6 +15,7 @@ use super::{Circumstances, Decision, Prepared, Verdict, is_plain_path, judge};
 use crate::engine::event::PermissionMode;
 use crate::engine::item::{ItemId, QuestionId};
 use crate::system::System;
+use crate::tools::{Scope, Tool, ToolOutcome};
 
 /// Decisions that are kept.
 const MAX_PAST: usize = 256;
@@ -31,6 +34,18 @@ pub struct Ready {
     pub rules: Rules,
     /// The session's folders.
     pub roots: Vec<PathBuf>,
+}
+
+impl Ready {
+    /// Looks up what a call would touch, and the rules that hold now. May take as long as the file system does.
+    pub fn look_up(tool: &dyn Tool, arguments: Value, scope: &Scope) -> Result<Self, ToolOutcome> {
+        let intent = tool.intent(&arguments, scope)?;
+        let roots = scope.workspace.roots.clone();
+        let rules = Rules::load(&scope.system, &scope.settings, &roots);
+        // Nothing here finds out yet where a path within a command leads, so that it is asked about.
+        let call = Prepared::new(tool.name(), arguments, intent, &|_, _| None);
+        Ok(Self { call, rules, roots })
+    }
 }
 
 /// A decision that was made.

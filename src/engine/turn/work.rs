@@ -230,7 +230,7 @@ impl Session {
     }
 
     /// What tools of this session share.
-    fn scope(&self) -> Scope {
+    pub(in crate::engine) fn scope(&self) -> Scope {
         Scope {
             workspace: Arc::clone(&self.workspace),
             system: self.world.system.clone(),

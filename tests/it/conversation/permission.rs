@@ -195,3 +195,37 @@ fn a_circle_is_broken_where_nobody_can_be_asked_and_calls_are_counted() {
     assert!(texts[2].starts_with("Not run: this very call of demo has been made 2 times"), "{texts:?}");
     assert!(texts[4].starts_with("Not run: the prompt has caused 4 tool calls"), "{texts:?}");
 }
+
+#[test]
+fn a_decision_that_might_be_made_is_explained() {
+    let mut server = TestServer::new().start();
+    server.call("initialize", &json!({"settings": {"permissions": {"ask": ["demo"], "allow": ["demo"]}}}));
+    let session = server.new_session();
+    let explain = |server: &mut TestServer, arguments: &Value| {
+        let call = json!({"sessionId": session, "tool": "demo", "arguments": arguments});
+        server.call("explainPermission", &call)
+    };
+    let told = explain(&mut server, &json!({"note": "a\u{202e}b"}));
+    assert_eq!(
+        json!([told["decision"], told["permissionMode"], told["tool"], told["title"], told["answer"]]),
+        json!(["ask", "ask", "demo", "Pretend: a\\u{202e}b", null])
+    );
+    let reason = json!({"decision": "ask", "layer": "client", "rule": "demo", "about": "demo"});
+    assert_eq!(told["reasons"], json!([reason]), "a client cannot allow");
+    let harmless = explain(&mut server, &json!({"harmless": true}));
+    assert_eq!((&harmless["decision"], &harmless["reasons"]), (&json!("allow"), &json!([])));
+    server.call("configureSession", &json!({"sessionId": session, "permissionMode": "plan"}));
+    let planned = explain(&mut server, &json!({"note": "x"}));
+    assert_eq!((&planned["decision"], &planned["reasons"][0]["layer"]), (&json!("deny"), &json!("mode")));
+    for (call, code, path) in [
+        (json!({"sessionId": session}), -32602, json!("/itemId")),
+        (json!({"sessionId": session, "tool": "demo", "itemId": "i1"}), -32602, json!("/itemId")),
+        (json!({"sessionId": session, "tool": "nothing"}), -32602, json!("/tool")),
+        (json!({"sessionId": session, "itemId": "i99"}), -32002, Value::Null),
+        (json!({"sessionId": "x", "tool": "demo"}), -32002, Value::Null),
+    ] {
+        let error = server.call("explainPermission", &call);
+        assert_eq!((&error["code"], &error["data"]["path"]), (&json!(code), &path), "{call} {error}");
+    }
+    assert_eq!(server.call("openSession", &json!({"sessionId": session}))["snapshot"]["items"], json!([]));
+}

@@ -325,6 +325,25 @@
 ---@field epoch integer Of the loading.
 ---@field seq integer Within it.
 
+--- Why was this allowed, asked or denied, or what would be? Either a past call, by `itemId` or `questionId`, or a call that might be made, by `tool` and `arguments`: it is not made.
+---@class aside.ExplainPermissionParams
+---@field sessionId string The conversation.
+---@field itemId? string A tool call of it.
+---@field questionId? string A question that was asked in it.
+---@field tool? string A tool's name.
+---@field arguments? any What it would be called with.
+
+--- The decision and everything that was said about it.
+---@class aside.ExplainPermissionResult
+---@field tool string The tool's name.
+---@field decision aside.PermissionDecision What was decided.
+---@field permissionMode aside.PermissionMode The mode that held.
+---@field reasons aside.PermissionReason[] Every rule and guard that is about the call. The greatest decision among them holds.
+---@field title string What the person is asked, in one line.
+---@field detail string All of it.
+---@field answer? string The option that the person took; null where nobody was asked, or nobody answered.
+---@field warnings string[] Rules that are not understood, and what else is wrong with them.
+
 --- Writes a conversation out.
 ---@class aside.ExportSessionParams
 ---@field sessionId string Its id.
@@ -691,6 +710,24 @@
 ---@field type "form"
 ---@field request aside.PromptUserParams The question.
 
+--- What is decided. Deny stands over ask, and ask over allow.
+---@alias aside.PermissionDecision
+---| "allow" # It runs.
+---| "ask" # The person is asked.
+---| "deny" # It does not run.
+---| string # A value of a newer version.
+
+--- Who says so.
+---@alias aside.PermissionLayer
+---| "builtIn" # Aside itself.
+---| "managed" # The settings of whoever manages the machine.
+---| "user" # The user's `settings.json`.
+---| "client" # The client's `initialize.settings`.
+---| "folder" # The settings of a folder that is worked on.
+---| "session" # What the person answered in this session.
+---| "mode" # The permission mode.
+---| string # A value of a newer version.
+
 --- What tools may do unasked.
 ---@alias aside.PermissionMode
 ---| "plan" # Nothing that has an effect.
@@ -713,6 +750,13 @@
 ---| "rejectOnce" # Not this time.
 ---| "rejectAlways" # Never.
 ---| string # A value of a newer version.
+
+--- One thing that is said about a call.
+---@class aside.PermissionReason
+---@field decision aside.PermissionDecision What it would decide alone.
+---@field layer aside.PermissionLayer Who says it.
+---@field rule string The rule as it is written, or in words.
+---@field about string The part of the call that it is about: a path, a command.
 
 --- A step of a plan.
 ---@class aside.PlanEntry
@@ -1033,6 +1077,7 @@ M.client_requests = {
   cancel = "cancel",
   steer = "steer",
   queue = "queue",
+  explainPermission = "explainPermission",
   refreshModels = "refreshModels",
   forkSession = "forkSession",
   renameSession = "renameSession",
