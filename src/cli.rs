@@ -94,6 +94,8 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match arguments.get(1..).unwrap_or_default() {
         [only] if only == "serve" => run_serve(),
+        // A command of a tool; it writes to what the tool reads, and to nothing else.
+        [only] if only == crate::system::jobs::WORD => crate::system::jobs::warden(),
         [] if std::io::stdin().is_terminal() => {
             let mut page = Page::default();
             page.out(Cli::command().render_help().to_string());

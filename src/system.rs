@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod env;
 pub mod files;
+pub mod jobs;
 pub mod log;
 pub mod os;
 pub mod process;

@@ -4,6 +4,11 @@
 //! Signals and the watch of a process are Unix's (pidfd on Linux, polling elsewhere); on Windows the end of
 //! input and Ctrl-C are what ends the process.
 
+#[cfg(unix)]
+pub mod child;
+#[cfg(windows)]
+pub mod job_object;
+
 use std::io::{Read, Write};
 
 /// Why the process should end.
@@ -52,10 +57,30 @@ pub fn raise_file_limit() {
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
         let mut limit = getrlimit(Resource::Nofile);
+        if let Some(files) = limit.current {
+            let _ = FILES.set(files);
+        }
         limit.current = limit.maximum;
         if let Err(error) = setrlimit(Resource::Nofile, limit) {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
+    }
+}
+
+/// The limit of open files that the process was started with, for those that it starts.
+#[cfg(unix)]
+static FILES: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+
+/// The limit of open files that a command of a tool gets: the one from before [`raise_file_limit`]. `None` where
+/// that was never called.
+pub fn file_limit() -> Option<u64> {
+    #[cfg(unix)]
+    {
+        FILES.get().copied()
+    }
+    #[cfg(not(unix))]
+    {
+        None
     }
 }
 

@@ -1,8 +1,9 @@
-//! The only place that starts processes.
+//! Starts commands that Aside needs itself, such as one that prints a key; those of tools are in `jobs.rs`.
 //!
 //! Each has a time limit, a cap on its output, no standard input, and the environment that [`System`] holds.
 //! A process that is given up is killed with all that it started.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -52,6 +53,14 @@ pub enum ProcessError {
 
 /// After the command itself has ended, something that it left running may still hold its output open.
 const STRAGGLERS: Duration = Duration::from_millis(200);
+
+/// This program, however it was called, and also when its file was replaced since.
+pub fn own_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return PathBuf::from("/proc/self/exe");
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("aside"))
+}
 
 /// Runs a line of shell to its end.
 pub async fn run_shell(system: &System, line: &str, bounds: Bounds) -> Result<Finished, ProcessError> {

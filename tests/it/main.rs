@@ -17,6 +17,7 @@ mod faults;
 mod flood;
 mod generated;
 mod independent;
+mod jobs;
 mod lifecycle;
 mod outage;
 mod process;
