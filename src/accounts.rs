@@ -12,6 +12,7 @@ mod choice;
 mod command;
 mod entry;
 mod fields;
+mod known;
 pub mod oauth;
 mod refresh;
 mod resolve;

@@ -39,6 +39,8 @@ pub struct Settings {
     pub permissions: Permissions,
     /// How long providers are asked to keep prompts, where neither the prompt nor the provider's variable says.
     pub cache_retention: CacheRetention,
+    /// What the commands of a model may see and take.
+    pub tools: Tools,
 }
 
 /// Rules about what tools may do, as they are written.
@@ -157,6 +159,21 @@ pub struct Timeouts {
     pub stall_notice_ms: u64,
 }
 
+/// What the commands of a model may see and take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tools {
+    /// Variables that they see though their names or values look like secrets.
+    pub env_pass: Vec<String>,
+    /// How long one may run where the model does not say, in milliseconds.
+    pub timeout_ms: u64,
+    /// The longest that a model may ask for, in milliseconds.
+    pub max_timeout_ms: u64,
+    /// Processes that one may have at a time (a count).
+    pub max_processes: u32,
+    /// Address space of each process, in bytes; zero for no limit.
+    pub max_memory_bytes: u64,
+}
+
 /// How model calls are made again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
@@ -183,6 +200,7 @@ impl std::fmt::Debug for Settings {
             .field("no_proxy", &self.no_proxy)
             .field("permissions", &self.permissions)
             .field("cache_retention", &self.cache_retention)
+            .field("tools", &self.tools)
             .finish()
     }
 }
@@ -214,6 +232,13 @@ impl Default for Settings {
             no_proxy: Vec::new(),
             permissions: Permissions::default(),
             cache_retention: CacheRetention::default(),
+            tools: Tools {
+                env_pass: Vec::new(),
+                timeout_ms: 120_000,
+                max_timeout_ms: 600_000,
+                max_processes: 1_000,
+                max_memory_bytes: 0,
+            },
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod log;
 pub mod os;
 pub mod process;
 pub mod random;
+pub mod scratch;
 
 use std::path::PathBuf;
 use std::sync::Arc;

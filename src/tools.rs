@@ -3,10 +3,14 @@
 //! A call is decided on before it runs: [`Tool::intent`] says what it would touch, whoever runs it asks the person
 //! where that is needed, and [`Tool::run`] gets no further than what was allowed.
 
+pub mod arguments;
 pub mod change;
 pub mod context;
 pub mod demo;
+pub mod environment;
 pub mod intent;
+pub mod processes;
+pub mod shell;
 pub mod shell_line;
 pub mod shown;
 pub mod workspace;
@@ -20,7 +24,7 @@ pub use intent::{Effect, Intent, Place};
 pub use workspace::Workspace;
 
 /// Every tool.
-pub static TOOLS: &[&dyn Tool] = &[&demo::Demo];
+pub static TOOLS: &[&dyn Tool] = &[&demo::Demo, &processes::ProcessesTool, &shell::Shell];
 
 /// The tool of that name.
 pub fn tool(name: &str) -> Option<&'static dyn Tool> {

@@ -103,6 +103,18 @@ impl Commands {
     }
 }
 
+impl Commands {
+    /// What commands have printed as secrets.
+    pub(super) fn printed(&self) -> Vec<SecretString> {
+        let flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = flights.values().filter_map(|flight| match &*flight.try_lock().ok()? {
+            Some(Outcome::Printed(value)) => Some(value.clone()),
+            Some(Outcome::Failed { .. }) | None => None,
+        });
+        values.collect()
+    }
+}
+
 /// The same command with other variables may print something else.
 fn identity(command: &str, variables: Variables<'_>) -> String {
     let mut identity = command.to_owned();

@@ -86,7 +86,7 @@ pub(super) fn sendable(value: &str) -> Result<SecretString, ValueError> {
 }
 
 /// Replaces `$NAME` and `${NAME}`; `$$` and `$!` stand for `$` and `!`, and any other `$` for itself.
-fn expand(text: &str, variables: Variables<'_>) -> Result<String, ValueError> {
+pub(super) fn expand(text: &str, variables: Variables<'_>) -> Result<String, ValueError> {
     let mut expanded = String::with_capacity(text.len());
     let mut unset: Vec<String> = Vec::new();
     let mut rest = text;

@@ -36,6 +36,7 @@ use super::{NewSession, Prompt, World, text_of};
 use crate::catalog::ThinkingLevel;
 use crate::models::{Content, Usage};
 use crate::tools::context::EditorText;
+use crate::tools::shell::registry::Processes;
 use crate::tools::{Ask, Report, Workspace};
 
 /// Finished prompts whose answers can be given again.
@@ -132,6 +133,7 @@ pub(super) struct Session {
     pub(super) report_sender: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
     pub(super) workspace: Arc<Workspace>,
+    pub(super) processes: Arc<Processes>,
     /// Changes of files that are proposed and not settled.
     pub(super) changes: BTreeMap<ItemId, OpenChange>,
     pub(super) questions: BTreeMap<QuestionId, (Arc<Question>, Asker)>,
@@ -190,6 +192,7 @@ impl Session {
             report_sender,
             reports,
             workspace,
+            processes: Arc::default(),
             changes: BTreeMap::new(),
             questions: BTreeMap::new(),
             editor_requests: BTreeMap::new(),

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::jsonc::{Document, Entry, JsoncError, Value};
 use super::nearest::nearest;
-use super::{CacheRetention, Diagnostic, LocalPlaces, Settings, table};
+use super::{CacheRetention, Diagnostic, LocalPlaces, Settings, Tools, table};
 use crate::system::System;
 
 /// The user's file, in the config folder.
@@ -188,6 +188,7 @@ impl Loader<'_> {
                     );
                 }
                 "permissions" => layer.permissions(value, &mut settings.permissions, source),
+                "tools" => layer.tools(value, &mut settings.tools, source),
                 "localServers" => layer.local_servers(&entry, &mut settings.local_servers),
                 // The key by which editors find the file's schema.
                 "$schema" => {}
@@ -296,6 +297,44 @@ impl Layer<'_> {
                 self.diagnostics.push(Diagnostic::at(self.path, entry.value.error(message)));
             }
             None => {}
+        }
+    }
+
+    /// What a user's own file alone may say is not taken from a client, whose settings a project may have a part in.
+    fn tools(&mut self, object: Value<'_>, tools: &mut Tools, source: Source) {
+        let part = |error: JsoncError, name: &str| JsoncError { path: name.into(), ..error };
+        let parts = self.good(object.entries().map_err(|error| part(error, "tools")));
+        for entry in parts.unwrap_or_default() {
+            match entry.key.as_str() {
+                "shell" => self.numbers(
+                    entry.value,
+                    "tools.shell",
+                    &mut [
+                        ("timeoutMs", &mut tools.timeout_ms),
+                        ("maxTimeoutMs", &mut tools.max_timeout_ms),
+                        ("maxProcesses", &mut tools.max_processes),
+                        ("maxMemoryBytes", &mut tools.max_memory_bytes),
+                    ],
+                ),
+                "env" => {
+                    let variables =
+                        self.good(entry.value.entries().map_err(|error| part(error, "tools.env")));
+                    for entry in variables.unwrap_or_default() {
+                        if entry.key != "pass" {
+                            self.unknown(&entry, "tools.env.", &table::names(Some("tools.env")));
+                        } else if source == Source::Client {
+                            let message = "tools.env.pass is taken from your own settings.json alone";
+                            self.diagnostics.push(Diagnostic::at(self.path, entry.value.error(message)));
+                        } else {
+                            let named = Entry { key: "tools.env.pass".to_owned(), value: entry.value };
+                            if let Some(names) = self.typed::<Vec<String>>(&named) {
+                                tools.env_pass = names;
+                            }
+                        }
+                    }
+                }
+                _ => self.unknown(&entry, "tools.", &table::names(Some("tools"))),
+            }
         }
     }
 
@@ -483,10 +522,8 @@ mod tests {
                     most.to_string()
                 }
             };
-            let text = match setting.name.split_once('.') {
-                None => format!("{{\"{}\": {value}}}", setting.name),
-                Some((object, name)) => format!("{{\"{object}\": {{\"{name}\": {value}}}}}"),
-            };
+            let inside_out = setting.name.rsplit('.');
+            let text = inside_out.fold(value, |inner, name| format!("{{\"{name}\": {inner}}}"));
             let settings = check(&text, None, &[]);
             assert_ne!(settings, defaults, "{} changes nothing", setting.name);
             if let table::Kind::Number { most, field, .. } = setting.kind {
@@ -504,6 +541,22 @@ mod tests {
         assert_eq!(of(r#"{"cacheRetention":  "1h"}"#, &told), CacheRetention::Short);
         let told = [(1, 20, "cacheRetention: expected a string, found a boolean")];
         assert_eq!(of(r#"{"cacheRetention": true}"#, &told), CacheRetention::Short);
+    }
+
+    #[test]
+    fn only_the_users_own_file_lets_secrets_through() {
+        let file =
+            r#"{"tools": {"env": {"pass": ["A"], "keep": 1}, "shell": {"maxProcesses": 3}, "shel": 1}}"#;
+        let client = r#"{"tools": {"env": {"pass": ["B"]}, "shell": {"timeoutMs": 5000}}}"#;
+        let told = [
+            (1, 43, "unknown setting tools.env.\"keep\""),
+            (1, 73, "tools.shell.maxProcesses is out of range: 16 is used"),
+            (1, 85, "unknown setting tools.\"shel\", did you mean tools.shell?"),
+            (1, 28, "tools.env.pass is taken from your own settings.json alone"),
+        ];
+        let settings = check(file, Some(client), &told);
+        assert_eq!(settings.tools.env_pass, ["A"]);
+        assert_eq!((settings.tools.timeout_ms, settings.tools.max_processes), (5000, 16));
     }
 
     #[test]

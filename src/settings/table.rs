@@ -190,6 +190,31 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Number { least: 0, most: DAY_MS, field: |it| it.retry.max_delay_ms },
         meaning: "The longest wait in milliseconds; where a provider asks for more, the call fails at once",
     },
+    Setting {
+        name: "tools.env.pass",
+        kind: Kind::Texts,
+        meaning: "Variables that the commands of a model see though they look like secrets; only a user's own file may say so",
+    },
+    Setting {
+        name: "tools.shell.timeoutMs",
+        kind: Kind::Number { least: 1_000, most: DAY_MS, field: |it| it.tools.timeout_ms },
+        meaning: "Milliseconds that a command may run where the model does not say how long",
+    },
+    Setting {
+        name: "tools.shell.maxTimeoutMs",
+        kind: Kind::Number { least: 1_000, most: DAY_MS, field: |it| it.tools.max_timeout_ms },
+        meaning: "The longest that a model may ask for, in milliseconds",
+    },
+    Setting {
+        name: "tools.shell.maxProcesses",
+        kind: Kind::Number { least: 16, most: 100_000, field: |it| it.tools.max_processes.into() },
+        meaning: "Processes that a command may have at a time; with more, all of them are killed",
+    },
+    Setting {
+        name: "tools.shell.maxMemoryBytes",
+        kind: Kind::Number { least: 0, most: 1 << 50, field: |it| it.tools.max_memory_bytes },
+        meaning: "Bytes of address space of each process of a command; 0 for no limit",
+    },
 ];
 
 /// The kinds of model servers, as the fields of `localServers`.
@@ -197,11 +222,12 @@ pub const SERVERS: [&str; 4] = ["ollama", "lmstudio", "llamacpp", "vllm"];
 
 /// The names of the settings of one object, or of the top.
 pub(super) fn names(object: Option<&str>) -> Vec<&'static str> {
-    let of = |setting: &Setting| match (setting.name.split_once('.'), object) {
-        (None, None) => Some(setting.name),
-        (Some((above, _)), None) => Some(above),
-        (Some((above, name)), Some(object)) => (above == object).then_some(name),
-        (None, Some(_)) => None,
+    let of = |setting: &Setting| {
+        let below = match object {
+            None => setting.name,
+            Some(object) => setting.name.strip_prefix(object)?.strip_prefix('.')?,
+        };
+        below.split('.').next()
     };
     let mut names: Vec<&'static str> = Vec::new();
     for setting in SETTINGS {

@@ -3,14 +3,15 @@
 //! Each has a time limit, a cap on its output, no standard input, and the environment that [`System`] holds.
 //! A process that is given up is killed with all that it started.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
-use super::System;
+use super::{Files, System};
 
 /// How long a command may run and how much it may say.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +81,17 @@ pub async fn run_shell(system: &System, line: &str, bounds: Bounds) -> Result<Fi
     tokio::time::timeout(bounds.time, running.finish(bounds.output))
         .await
         .unwrap_or(Err(ProcessError::Time(bounds.time)))
+}
+
+/// The shell for a line that a model wrote, and what it is given: bash where there is one, because that is what
+/// such lines are written for.
+pub fn shell_line(line: &str, files: &dyn Files) -> (PathBuf, Vec<OsString>) {
+    if cfg!(windows) {
+        return ("cmd.exe".into(), vec!["/d".into(), "/s".into(), "/c".into(), format!("\"{line}\"").into()]);
+    }
+    let shells = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"];
+    let bash = shells.into_iter().find(|shell| files.stamp(Path::new(shell)).is_ok());
+    (bash.unwrap_or("/bin/sh").into(), vec!["-c".into(), line.into()])
 }
 
 #[cfg(unix)]

@@ -12,7 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::change::FileChange;
 use super::intent::Place;
+use super::shell::registry::Processes;
 use super::workspace::Workspace;
+use crate::accounts::Accounts;
+use crate::catalog::Catalog;
 use crate::settings::Settings;
 use crate::system::System;
 
@@ -35,6 +38,11 @@ pub struct Scope {
     /// Environment, clock and files.
     pub system: System,
     pub settings: Arc<Settings>,
+    /// What is known to be secret, and is kept from commands.
+    pub accounts: Arc<Accounts>,
+    pub catalog: Arc<Catalog>,
+    /// The commands that the session has begun.
+    pub processes: Arc<Processes>,
 }
 
 /// What a tool is given beside its arguments.

@@ -232,8 +232,8 @@ async fn a_command_that_attacks_its_warden_is_killed_all_the_same() {
 async fn a_fork_bomb_meets_its_limit() {
     // Bounded by itself too, should the limit fail: a test must not bring the machine down.
     let bombs = [
-        "b() { [ $1 -gt 0 ] && { b $(($1 - 1)) & b $(($1 - 1)) & }; sleep TAG; }; b 11",
-        "i=0; while [ $i -lt 3000 ]; do setsid sleep TAG & i=$((i+1)); done; wait",
+        "b() { [ $1 -gt 0 ] && { b $(($1 - 1)) & b $(($1 - 1)) & }; sleep TAG; }; b 8",
+        "i=0; while [ $i -lt 800 ]; do setsid sleep TAG & i=$((i+1)); done; wait",
     ];
     for grouping in [Grouping::Never, Grouping::WherePossible] {
         for line in bombs {

@@ -26,6 +26,7 @@ mod providers;
 mod rules;
 mod schema;
 mod server;
+mod shell;
 mod store;
 mod tidy;
 mod transport;

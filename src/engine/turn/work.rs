@@ -235,6 +235,9 @@ impl Session {
             workspace: Arc::clone(&self.workspace),
             system: self.world.system.clone(),
             settings: Arc::clone(&self.world.settings),
+            accounts: Arc::clone(&self.world.accounts),
+            catalog: Arc::clone(&self.world.catalog),
+            processes: Arc::clone(&self.processes),
         }
     }
 

@@ -89,13 +89,17 @@ pub(super) fn schema() -> String {
             }
         };
         value["description"] = json!(setting.meaning);
-        match setting.name.split_once('.') {
-            None => drop(top.insert(setting.name.to_owned(), value)),
-            Some((object, name)) => {
-                let empty = json!({ "type": "object", "additionalProperties": false, "properties": {} });
-                top.entry(object).or_insert(empty)["properties"][name] = value;
-            }
+        let (objects, name) = match setting.name.rsplit_once('.') {
+            None => (Vec::new(), setting.name),
+            Some((objects, name)) => (objects.split('.').collect(), name),
+        };
+        let mut place = &mut top;
+        for object in objects {
+            let empty = json!({ "type": "object", "additionalProperties": false, "properties": {} });
+            let object = place.entry(object).or_insert(empty);
+            place = object["properties"].as_object_mut().unwrap();
         }
+        place.insert(name.to_owned(), value);
     }
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
