@@ -15,6 +15,7 @@ mod outbox;
 pub mod permissions;
 mod queue;
 mod session;
+mod shelf;
 pub mod store;
 pub mod ticket;
 mod transcript;
@@ -41,6 +42,7 @@ pub use item::{
 };
 pub use queue::{QueueAction, QueueEntry, WhenBusy};
 pub use session::Changes;
+pub use shelf::ExportFormat;
 pub use ticket::Ticket;
 pub use world::{Client, Found, World};
 
@@ -164,6 +166,26 @@ pub enum Op {
         ticket: Ticket,
         session: String,
         asked: Asked,
+    },
+    /// `until`: the last item that the new session has.
+    Fork {
+        ticket: Ticket,
+        session: String,
+        until: Option<String>,
+    },
+    Rename {
+        ticket: Ticket,
+        session: String,
+        title: String,
+    },
+    Export {
+        ticket: Ticket,
+        session: String,
+        format: ExportFormat,
+    },
+    Delete {
+        ticket: Ticket,
+        session: String,
     },
     Answer {
         session: SessionId,
@@ -364,6 +386,20 @@ impl Engine {
                     asked,
                 });
             }
+            Op::Fork { ticket, session, until } => self.fork(ticket, &session, until),
+            Op::Delete { ticket, session } => self.delete(ticket, &session),
+            Op::Rename { ticket, session, title } => {
+                self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Rename {
+                    ticket,
+                    title,
+                });
+            }
+            Op::Export { ticket, session, format } => {
+                self.hand_to_session(&session, Access::Read, ticket, |ticket| Command::Export {
+                    ticket,
+                    format,
+                });
+            }
             Op::Queue { ticket, session, action } => {
                 self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Queue {
                     ticket,
@@ -439,13 +475,7 @@ impl Engine {
                 Err(failure) => return Err(Box::new((ticket, failure))),
             }
         }
-        let id = loop {
-            // Ten characters of the generator are always an id; the loop is for one that is taken.
-            match SessionId::parse(&self.world.system.random.id()) {
-                Some(id) if !self.sessions.contains_key(&id) => break id,
-                _ => {}
-            }
-        };
+        let id = self.fresh_id();
         let (sender, mailbox) = mpsc::channel(MAILBOX);
         let mut session =
             Session::new(Arc::clone(&self.world), id.clone(), new, mailbox, self.outputs.clone());
@@ -462,6 +492,16 @@ impl Engine {
         self.sessions
             .insert(id.clone(), Seat { mailbox: sender, cancels: Vec::new(), task: task.id(), ended });
         Ok(id)
+    }
+
+    fn fresh_id(&self) -> SessionId {
+        loop {
+            // Ten characters of the generator are always an id; the loop is for one that is taken.
+            match SessionId::parse(&self.world.system.random.id()) {
+                Some(id) if !self.sessions.contains_key(&id) => break id,
+                _ => {}
+            }
+        }
     }
 
     /// Hands a command to a session, which is loaded where it is not running.
@@ -498,9 +538,13 @@ impl Engine {
             | Command::Steer { ticket, .. }
             | Command::Queue { ticket, .. }
             | Command::Explain { ticket, .. }
+            | Command::Rename { ticket, .. }
+            | Command::Export { ticket, .. }
             | Command::Cancel { ticket: Some(ticket), .. }
             | Command::Close { ticket: Some(ticket) } => self.reply(ticket, Err(failure)),
+            // Whoever asks for a copy is told by the lost reply.
             Command::Answer { .. }
+            | Command::Copy { .. }
             | Command::World(_)
             | Command::Cancel { ticket: None, .. }
             | Command::Close { ticket: None } => {}
@@ -652,6 +696,8 @@ fn refuse(mut mailbox: mpsc::Receiver<Command>, replies: &mpsc::UnboundedSender<
         | Command::Steer { ticket, .. }
         | Command::Queue { ticket, .. }
         | Command::Explain { ticket, .. }
+        | Command::Rename { ticket, .. }
+        | Command::Export { ticket, .. }
         | Command::Cancel { ticket: Some(ticket), .. }
         | Command::Close { ticket: Some(ticket) }) = command
         else {

@@ -163,6 +163,14 @@ methods! {
             "Changes model, thinking level or permission mode, also while a turn runs.";
         request CloseSession = "closeSession" (CloseSessionParams) -> Empty:
             "Ends a conversation's work and forgets it. Its file stays.";
+        request ForkSession = "forkSession" (ForkSessionParams) -> NewSessionResult:
+            "Begins a conversation with the content of another.";
+        request RenameSession = "renameSession" (RenameSessionParams) -> Empty:
+            "Names a conversation.";
+        request DeleteSession = "deleteSession" (DeleteSessionParams) -> Empty:
+            "Removes a conversation for good.";
+        request ExportSession = "exportSession" (ExportSessionParams) -> ExportSessionResult:
+            "Writes a conversation out.";
         request Prompt = "prompt" (PromptParams) -> PromptResult:
             "Sends a prompt, streams `event` notifications and answers when the turn has ended.";
         request Cancel = "cancel" (CancelParams) -> CancelResult:
@@ -181,14 +189,6 @@ methods! {
     Client Planned {
         request RefreshModels = "refreshModels" (RefreshModelsParams) -> RefreshModelsResult:
             "Fetches fresh model facts.";
-        request ForkSession = "forkSession" (ForkSessionParams) -> NewSessionResult:
-            "Begins a conversation with the content of another.";
-        request RenameSession = "renameSession" (RenameSessionParams) -> Empty:
-            "Names a conversation.";
-        request DeleteSession = "deleteSession" (DeleteSessionParams) -> Empty:
-            "Removes a conversation for good.";
-        request ExportSession = "exportSession" (ExportSessionParams) -> ExportSessionResult:
-            "Writes a conversation out.";
         request Compact = "compact" (CompactParams) -> Empty:
             "Shortens a conversation by a summary.";
         request Rewind = "rewind" (RewindParams) -> RewindResult:

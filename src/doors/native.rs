@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod convert;
+mod export;
 mod handlers;
 pub mod lifecycle;
 mod login;

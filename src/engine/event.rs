@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::item::{Failure, Item, ItemId, QuestionId, SessionId, TurnEnd, TurnId};
 use super::permissions::book::Explained;
 use super::queue::QueueEntry;
+use super::shelf::ExportFormat;
 use super::ticket::Ticket;
 use crate::models::Usage;
 use crate::tools::context::{EditorEdit, EditorText};
@@ -227,7 +228,8 @@ pub enum Answer {
     Closed,
     Prompt(Box<PromptOutcome>),
     Cancelled { any: bool },
-    Steered,
+    Done,
+    Export { info: Box<SessionInfo>, items: Vec<Arc<Item>>, format: ExportFormat },
     Queue(Vec<QueueEntry>),
     Sessions { sessions: Vec<SessionSummary>, next_cursor: Option<String> },
     Explained(Box<Explained>),

@@ -262,7 +262,7 @@ impl Session {
             }
             (Some(_), _) => {
                 self.add_steer(content);
-                Ok(Answer::Steered)
+                Ok(Answer::Done)
             }
         };
         self.out.send(OutputBody::Answer { ticket, answer });

@@ -26,6 +26,7 @@ use super::looking::{Ready, Waiting};
 use super::outbox::Outbox;
 use super::permissions::book::Book;
 use super::queue::{Queue, QueueAction, WhenBusy};
+use super::shelf::{Copied, ExportFormat};
 use super::store::Durability;
 use super::store::format::Record;
 use super::store::load::Loaded;
@@ -84,6 +85,19 @@ pub(super) enum Command {
     Queue {
         ticket: Ticket,
         action: QueueAction,
+    },
+    Rename {
+        ticket: Ticket,
+        title: String,
+    },
+    Export {
+        ticket: Ticket,
+        format: ExportFormat,
+    },
+    /// Another session is to begin with this one's content.
+    Copy {
+        until: Option<String>,
+        reply: oneshot::Sender<Result<Copied, Failure>>,
     },
     /// The client said who it is: later turns live in another world.
     World(Arc<World>),
@@ -144,7 +158,7 @@ pub(super) struct Session {
     pub(super) turn: Option<Turn>,
     next_turn: u32,
     pub(super) cwd: String,
-    title: Option<String>,
+    pub(super) title: Option<String>,
     pub(super) system: Option<String>,
     pub(super) model: Option<Arc<crate::catalog::Model>>,
     /// `provider/id` as stored, until it is looked up.
@@ -280,6 +294,11 @@ impl Session {
         session
     }
 
+    /// Its turns are counted on from those that it began with.
+    pub(super) fn begin_after(&mut self, last: Option<TurnId>) {
+        self.next_turn = last.map_or(1, |turn| turn.0.saturating_add(1));
+    }
+
     /// Answers the operation that made the session; the first message of all.
     pub(super) fn answer_new(&mut self, ticket: Ticket) {
         let info = Box::new(self.info());
@@ -352,6 +371,9 @@ impl Session {
             | Command::Steer { .. }
             | Command::Queue { .. }
             | Command::Explain { .. }
+            | Command::Rename { .. }
+            | Command::Export { .. }
+            | Command::Copy { .. }
             | Command::World(_)
             | Command::Close { .. } => return self.command(command),
         };
@@ -408,6 +430,10 @@ impl Session {
             Command::Steer { ticket, content, turn } => self.steer(ticket, content, turn.as_deref()),
             Command::Queue { ticket, action } => self.change_queue(ticket, action),
             Command::Explain { ticket, asked } => self.explain(ticket, asked),
+            Command::Rename { ticket, title } => self.rename(ticket, &title),
+            Command::Export { ticket, format } => self.export(ticket, format),
+            // The engine may have ended meanwhile.
+            Command::Copy { until, reply } => drop(reply.send(self.copied(until.as_deref()))),
             Command::Close { ticket } => self.close(ticket),
         }
     }
@@ -432,13 +458,18 @@ impl Session {
                 | Command::Steer { ticket, .. }
                 | Command::Queue { ticket, .. }
                 | Command::Explain { ticket, .. }
+                | Command::Rename { ticket, .. }
+                | Command::Export { ticket, .. }
                 | Command::Cancel { ticket: Some(ticket), .. }
                 | Command::Configure { ticket, .. } => ticket,
                 Command::Close { ticket } => {
                     self.closers.extend(ticket);
                     continue;
                 }
-                Command::Answer { .. } | Command::World(_) | Command::Cancel { ticket: None, .. } => continue,
+                Command::Answer { .. }
+                | Command::Copy { .. }
+                | Command::World(_)
+                | Command::Cancel { ticket: None, .. } => continue,
             };
             let failure = Failure::no_session(self.id.as_str());
             self.out.send(OutputBody::Answer { ticket, answer: Err(failure) });

@@ -5,6 +5,7 @@ mod handshake;
 mod permission;
 mod queue;
 mod responses;
+mod shelf;
 mod upstream;
 
 use aside_protocol::{ConfigureSessionParams, ContentBlock, PromptParams, StopReason, method};

@@ -18,7 +18,7 @@ use crate::doors::peer::writer::{Direct, Sink, append};
 use crate::engine::item::cut;
 use crate::engine::store::load::Access;
 use crate::engine::{
-    Asked, Changes, Client, Failure, Handle, Op, Prompt, QueueAction, Ticket, WhenBusy, World,
+    Asked, Changes, Client, ExportFormat, Failure, Handle, Op, Prompt, QueueAction, Ticket, WhenBusy, World,
 };
 use crate::models::Content;
 use crate::settings::CacheRetention;
@@ -71,6 +71,10 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     (method::ListSessions::NAME, list_sessions),
     (method::ConfigureSession::NAME, configure_session),
     (method::CloseSession::NAME, close_session),
+    (method::ForkSession::NAME, fork_session),
+    (method::RenameSession::NAME, rename_session),
+    (method::DeleteSession::NAME, delete_session),
+    (method::ExportSession::NAME, export_session),
     (method::Prompt::NAME, prompt),
     (method::Cancel::NAME, cancel),
     (method::Steer::NAME, steer),
@@ -537,6 +541,40 @@ fn configure_session(context: &mut Context, call: Call) -> Result<(), (Ticket, E
 fn close_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     let params: wire::CloseSessionParams = params!(call);
     context.engine.send(Op::Close { ticket: call.ticket, session: params.session_id });
+    Ok(())
+}
+
+fn fork_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
+    not_in_batch!(call);
+    let params: wire::ForkSessionParams = params!(call);
+    context.engine.send(Op::Fork { ticket: call.ticket, session: params.session_id, until: params.item_id });
+    Ok(())
+}
+
+fn rename_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
+    let params: wire::RenameSessionParams = params!(call);
+    context.engine.send(Op::Rename { ticket: call.ticket, session: params.session_id, title: params.title });
+    Ok(())
+}
+
+fn delete_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
+    not_in_batch!(call);
+    let params: wire::DeleteSessionParams = params!(call);
+    context.engine.send(Op::Delete { ticket: call.ticket, session: params.session_id });
+    Ok(())
+}
+
+fn export_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
+    let params: wire::ExportSessionParams = params!(call);
+    let format = match params.format.as_str() {
+        "markdown" => ExportFormat::Markdown,
+        "json" => ExportFormat::Json,
+        other => {
+            let message = format!("no format {}: markdown or json", cut(other));
+            return Err((call.ticket, object(&Failure::invalid("/format", message))));
+        }
+    };
+    context.engine.send(Op::Export { ticket: call.ticket, session: params.session_id, format });
     Ok(())
 }
 

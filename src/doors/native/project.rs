@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::convert;
+use super::{convert, export};
 use crate::doors::peer::RpcError;
 use crate::doors::peer::writer::{Projection, append};
 use crate::engine::{
@@ -81,10 +81,13 @@ impl Projection for Native {
                 json,
                 &wire::ConfigureSessionResult { session: convert::info(info), warnings: warnings.clone() },
             ),
+            Answer::Export { info, items, format } => {
+                append(json, &wire::ExportSessionResult { text: export::text(info, items, *format) });
+            }
             Answer::Queue(queue) => {
                 append(json, &wire::QueueResult { queue: queue.iter().map(convert::queue_entry).collect() });
             }
-            Answer::Closed | Answer::Steered | Answer::ShutDown => json.extend_from_slice(b"{}"),
+            Answer::Closed | Answer::Done | Answer::ShutDown => json.extend_from_slice(b"{}"),
             Answer::Prompt(outcome) => append(json, &convert::prompt_result(outcome)),
             Answer::Explained(explained) => append(json, &convert::explained(explained)),
             Answer::Cancelled { any } => append(json, &wire::CancelResult { cancelled: *any }),
