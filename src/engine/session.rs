@@ -159,6 +159,8 @@ pub(super) struct Session {
     next_turn: u32,
     pub(super) cwd: String,
     pub(super) title: Option<String>,
+    /// Whether the person gave it.
+    pub(super) renamed: bool,
     pub(super) system: Option<String>,
     pub(super) model: Option<Arc<crate::catalog::Model>>,
     /// `provider/id` as stored, until it is looked up.
@@ -215,6 +217,7 @@ impl Session {
             next_turn: 1,
             cwd: new.cwd,
             title: None,
+            renamed: false,
             system: new.system,
             model: new.model,
             stored_model: None,
@@ -262,6 +265,7 @@ impl Session {
         let last = loaded.last_item.saturating_add(if loaded.interrupted { UNWRITTEN_ITEMS } else { 0 });
         session.transcript = Transcript::from_items(loaded.items, ItemId(last));
         session.title = loaded.title;
+        session.renamed = loaded.renamed;
         session.stored_model = loaded.model;
         session.next_turn = loaded.last_turn + 1;
         session.created_at_ms = loaded.created_at_ms;
@@ -746,6 +750,10 @@ impl Session {
         let now = self.world.system.clock.now_ms();
         self.updated_at_ms = now;
         self.log.record(&Record::end(turn.id, now, &end, &turn.usage), Durability::Flushed);
+        if let Some(title) = self.title.clone().filter(|_| self.renamed) {
+            // Lists look for it at the end of the file, and not all through it.
+            self.log.record(&Record::Title { title }, Durability::Written);
+        }
         let info = self.info();
         let unsaved = self.log.mend(&info, self.system.as_deref(), &self.transcript).err();
         let outcome = PromptOutcome {

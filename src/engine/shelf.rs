@@ -44,6 +44,7 @@ impl Session {
             Err(Failure::invalid("/title", format!("a title has 1 to {MAX_TITLE} characters")))
         } else {
             self.title = Some(title.clone());
+            self.renamed = true;
             self.log.record(&Record::Title { title }, Durability::Written);
             self.out.event(EventBody::SessionChanged(Box::new(self.info())));
             Ok(Answer::Done)

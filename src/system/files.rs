@@ -4,7 +4,7 @@
 //! A trait, so that tests can make any operation fail.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What identifies one state of a file: a change of any part means that it must be read again.
@@ -41,6 +41,8 @@ pub trait Files: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// At most `limit` bytes from the start of the file.
     fn read_start(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
+    /// At most `limit` bytes from the end of the file.
+    fn read_end(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
     /// The file's state without reading it.
     fn stamp(&self, path: &Path) -> io::Result<Stamp>;
     /// The regular files of a folder, in no order.
@@ -84,6 +86,15 @@ impl Files for RealFiles {
         let mut start = Vec::new();
         File::open(path)?.take(limit as u64).read_to_end(&mut start)?;
         Ok(start)
+    }
+
+    fn read_end(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(io::SeekFrom::Start(length.saturating_sub(limit as u64)))?;
+        let mut end = Vec::new();
+        file.take(limit as u64).read_to_end(&mut end)?;
+        Ok(end)
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {

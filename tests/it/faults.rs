@@ -112,6 +112,10 @@ impl Files for Faults {
         RealFiles.read(path)
     }
 
+    fn read_end(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        RealFiles.read_end(path, limit)
+    }
+
     fn read_start(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         RealFiles.read_start(path, limit)
     }

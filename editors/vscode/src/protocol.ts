@@ -1676,6 +1676,14 @@ export interface ClientRequests {
   configureSession: { params: ConfigureSessionParams; result: ConfigureSessionResult };
   /** Ends a conversation's work and forgets it. Its file stays. */
   closeSession: { params: CloseSessionParams; result: Empty };
+  /** Begins a conversation with the content of another. */
+  forkSession: { params: ForkSessionParams; result: NewSessionResult };
+  /** Names a conversation. */
+  renameSession: { params: RenameSessionParams; result: Empty };
+  /** Removes a conversation for good. */
+  deleteSession: { params: DeleteSessionParams; result: Empty };
+  /** Writes a conversation out. */
+  exportSession: { params: ExportSessionParams; result: ExportSessionResult };
   /** Sends a prompt, streams `event` notifications and answers when the turn has ended. */
   prompt: { params: PromptParams; result: PromptResult };
   /** Ends the turn that runs. Its `prompt` is answered with `stopReason: "cancelled"`. May be sent as a notification. */
@@ -1688,14 +1696,6 @@ export interface ClientRequests {
   explainPermission: { params: ExplainPermissionParams; result: ExplainPermissionResult };
   /** Planned. Fetches fresh model facts. */
   refreshModels: { params: RefreshModelsParams; result: RefreshModelsResult };
-  /** Planned. Begins a conversation with the content of another. */
-  forkSession: { params: ForkSessionParams; result: NewSessionResult };
-  /** Planned. Names a conversation. */
-  renameSession: { params: RenameSessionParams; result: Empty };
-  /** Planned. Removes a conversation for good. */
-  deleteSession: { params: DeleteSessionParams; result: Empty };
-  /** Planned. Writes a conversation out. */
-  exportSession: { params: ExportSessionParams; result: ExportSessionResult };
   /** Planned. Shortens a conversation by a summary. */
   compact: { params: CompactParams; result: Empty };
   /** Planned. Goes back to before an item; can itself be undone. */

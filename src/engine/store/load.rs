@@ -18,6 +18,8 @@ use crate::tools::change::hash;
 
 /// How much of a file is read for a list.
 const HEAD: usize = 8 << 10;
+/// How much of its end is looked through for a later title.
+const TAIL: usize = 4 << 10;
 /// How much of it is read at most, where it begins with something long.
 const MAX_HEAD: usize = 8 << 20;
 
@@ -34,6 +36,8 @@ pub struct Loaded {
     pub updated_at_ms: u64,
     pub cwd: String,
     pub title: Option<String>,
+    /// Whether the person gave it.
+    pub renamed: bool,
     pub system: Option<String>,
     pub model: Option<String>,
     pub account: Option<Account>,
@@ -147,6 +151,7 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         updated_at_ms: created_at_ms,
         cwd,
         title: None,
+        renamed: false,
         system,
         model: None,
         account: None,
@@ -187,7 +192,10 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
                 loaded.thinking = thinking.and_then(|level| level.parse().ok());
                 loaded.mode = mode_of(&mode);
             }
-            Record::Title { title } => loaded.title = Some(title),
+            Record::Title { title } => {
+                loaded.renamed |= loaded.title.as_ref().is_some_and(|before| *before != title);
+                loaded.title = Some(title);
+            }
             Record::Queue { contents } => {
                 loaded.queue = contents.into_iter().map(load_content).collect();
             }
@@ -279,6 +287,7 @@ pub fn list(
         }
         let Some(path) = store.path(&session) else { continue };
         let Some((title, folder)) = head(store, &path) else { continue };
+        let title = later_title(store, &path).or(title);
         if cwd.is_none_or(|cwd| cwd == folder) {
             page.push(SessionSummary { session, title, cwd: Some(folder), updated_at_ms, open: false });
         }
@@ -305,6 +314,16 @@ fn head(store: &Store, path: &Path) -> Option<(Option<String>, String)> {
         }
         limit *= 32;
     }
+}
+
+/// The title that the person gave later, which is written again behind each turn.
+fn later_title(store: &Store, path: &Path) -> Option<String> {
+    let end = store.system().files.read_end(path, TAIL).ok()?;
+    let titles = end.split(|byte| *byte == b'\n').rev().find_map(|line| match serde_json::from_slice(line) {
+        Ok(Record::Title { title }) => Some(title),
+        _ => None,
+    });
+    titles
 }
 
 fn head_of(start: &[u8]) -> Option<(Option<String>, String)> {
