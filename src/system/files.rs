@@ -4,7 +4,7 @@
 //! A trait, so that tests can make any operation fail.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What identifies one state of a file: a change of any part means that it must be read again.
@@ -82,7 +82,6 @@ impl Files for RealFiles {
     }
 
     fn read_start(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        use std::io::Read as _;
         let mut start = Vec::new();
         File::open(path)?.take(limit as u64).read_to_end(&mut start)?;
         Ok(start)

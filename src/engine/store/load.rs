@@ -319,11 +319,10 @@ fn head(store: &Store, path: &Path) -> Option<(Option<String>, String)> {
 /// The title that the person gave later, which is written again behind each turn.
 fn later_title(store: &Store, path: &Path) -> Option<String> {
     let end = store.system().files.read_end(path, TAIL).ok()?;
-    let titles = end.split(|byte| *byte == b'\n').rev().find_map(|line| match serde_json::from_slice(line) {
+    end.split(|byte| *byte == b'\n').rev().find_map(|line| match serde_json::from_slice(line) {
         Ok(Record::Title { title }) => Some(title),
         _ => None,
-    });
-    titles
+    })
 }
 
 fn head_of(start: &[u8]) -> Option<(Option<String>, String)> {
