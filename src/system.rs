@@ -3,6 +3,7 @@
 //! Everything else is handed a [`System`] and asks it, so that tests replace the parts that they want to
 //! steer and nothing else reads the process around it. This room knows nothing of models, sessions or JSON-RPC.
 
+pub mod beneath;
 pub mod clock;
 pub mod env;
 pub mod files;

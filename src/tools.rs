@@ -7,13 +7,25 @@ pub mod arguments;
 pub mod change;
 pub mod context;
 pub mod demo;
+pub mod diff;
+pub mod edit;
+pub mod edits;
 pub mod environment;
+pub mod files;
+pub mod find;
+pub mod grep;
 pub mod intent;
+pub mod ls;
 pub mod processes;
+pub mod read;
+pub mod schema;
+pub mod seen;
 pub mod shell;
 pub mod shell_line;
 pub mod shown;
+pub mod text;
 pub mod workspace;
+pub mod write;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +36,30 @@ pub use intent::{Effect, Intent, Place};
 pub use workspace::Workspace;
 
 /// Every tool.
-pub static TOOLS: &[&dyn Tool] = &[&demo::Demo, &processes::ProcessesTool, &shell::Shell];
+pub static TOOLS: &[&dyn Tool] = &[
+    &demo::Demo,
+    &read::Read,
+    &ls::Ls,
+    &find::Find,
+    &grep::Grep,
+    &edit::Edit,
+    &write::Write,
+    &processes::ProcessesTool,
+    &shell::Shell,
+];
+
+/// What models call a path by habit.
+const PATH_ALIASES: &[(&str, &str)] =
+    &[("file_path", "path"), ("filePath", "path"), ("filename", "path"), ("text", "content")];
+
+/// A call that is about one path, in a few words.
+fn path_title(verb: &str, arguments: &serde_json::Value) -> String {
+    let named = ["path", "file_path", "filePath"].into_iter().find_map(|name| arguments.get(name)?.as_str());
+    match named {
+        Some(path) => format!("{verb} {path}"),
+        None => format!("{verb} the working folder"),
+    }
+}
 
 /// The tool of that name.
 pub fn tool(name: &str) -> Option<&'static dyn Tool> {
@@ -116,3 +151,7 @@ impl ToolOutcome {
         Self { text: text.into(), is_error: true, ..Self::default() }
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -199,7 +199,7 @@ impl Session {
     ) -> Self {
         let now = world.system.clock.now_ms();
         let (report_sender, reports) = mpsc::channel(16);
-        let workspace = Arc::new(Workspace { roots: vec![(&new.cwd).into()] });
+        let workspace = Arc::new(Workspace::new(vec![(&new.cwd).into()], &world.system.dirs));
         Self {
             out: Outbox::new(id.clone(), 1, outputs),
             log: Log::new(world.store.clone()),

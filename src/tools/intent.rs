@@ -46,6 +46,6 @@ pub struct Place {
     pub protected: Option<&'static str>,
     /// Why it is never read unasked, such as "a private key".
     pub secret: Option<&'static str>,
-    /// Other names of the same file: writing changes them too.
+    /// Names that the file has, all of which change when one is written; zero where there is no file.
     pub hard_links: u64,
 }

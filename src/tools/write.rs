@@ -1,0 +1,99 @@
+//! `write`: a whole file, new or instead of one that the model has read.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::files::{Disk, Touch, intent, load, must_be_seen, save};
+use super::schema::read;
+use super::{Intent, Scope, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome};
+
+const SCHEMA: &str = r#"{
+    "type": "object",
+    "required": ["path", "content"],
+    "properties": {
+        "path": {"type": "string", "minLength": 1, "description": "File; relative to the working folder, or absolute"},
+        "content": {"type": "string", "description": "The whole text"}
+    }
+}"#;
+
+/// See the head of this file.
+#[derive(Clone, Copy, Debug)]
+pub struct Write;
+
+#[derive(Deserialize)]
+struct Arguments {
+    path: String,
+    content: String,
+}
+
+fn parse(arguments: &Value) -> Result<Arguments, ToolOutcome> {
+    read("write", SCHEMA, super::PATH_ALIASES, arguments)
+}
+
+impl Tool for Write {
+    fn name(&self) -> &'static str {
+        "write"
+    }
+
+    fn description(&self) -> &'static str {
+        "Writes a whole text file and creates missing folders. A file that exists must have been read first; its \
+         encoding, line ends and final newline are kept. To change a part of a file use edit."
+    }
+
+    fn parameters(&self) -> &'static str {
+        SCHEMA
+    }
+
+    fn kind(&self) -> ToolKind {
+        ToolKind::Edit
+    }
+
+    fn title(&self, arguments: &Value) -> String {
+        super::path_title("Write", arguments)
+    }
+
+    fn intent(&self, arguments: &Value, scope: &Scope) -> Result<Intent, ToolOutcome> {
+        intent(scope, &parse(arguments)?.path, Touch::Write)
+    }
+
+    fn run(&self, arguments: Value, context: ToolContext) -> ToolFuture {
+        Box::pin(async move { run(&arguments, &context).await.unwrap_or_else(|failed| failed) })
+    }
+}
+
+async fn run(arguments: &Value, context: &ToolContext) -> Result<ToolOutcome, ToolOutcome> {
+    let Arguments { path, content } = parse(arguments)?;
+    let loaded = load(context, &path, Touch::Write).await?;
+    let shown = loaded.path.shown().to_owned();
+    let raw = match (loaded.raw(), &loaded.disk) {
+        (Some(before), disk) => {
+            must_be_seen(&context.scope, &loaded.path, before)?;
+            let mut text =
+                super::text::Text::decode(before.as_bytes()).unwrap_or_else(|_| super::text::Text {
+                    raw: before.to_owned(),
+                    encoding: super::text::Encoding::Utf8,
+                    line_end: super::text::LineEnd::of(before),
+                });
+            if let (None, Disk::Text(_, disk)) = (&loaded.editor, disk) {
+                text.clone_from(disk);
+            }
+            let raw = text.dressed(&content);
+            if raw == before {
+                return Ok(ToolOutcome::done(format!(
+                    "{shown} has this content already; nothing was changed"
+                )));
+            }
+            raw
+        }
+        (None, Disk::Nothing) => content,
+        (None, _) => {
+            return Err(ToolOutcome::failed(format!(
+                "{shown} is a picture or a binary file, which is not written over; choose another name"
+            )));
+        }
+    };
+    let is_new = loaded.raw().is_none();
+    let told = save(context, loaded, raw).await?;
+    let verb = if is_new { "Created" } else { "Wrote" };
+    Ok(ToolOutcome::done(format!("{verb} {shown}: {told}.")))
+}
