@@ -13,6 +13,9 @@ use tokio::sync::mpsc;
 
 use super::context::{ChangeEnd, EditorText, Proposal, Report};
 use super::{CallId, ChangeId, Effect, Place, Scope, ToolContext, ToolOutcome, Workspace, tool};
+use crate::accounts::Accounts;
+use crate::catalog::Catalog;
+use crate::net::Net;
 use crate::settings::Settings;
 use crate::system::{Dirs, System};
 
@@ -55,7 +58,16 @@ impl Rig {
             managed: None,
         };
         let workspace = Arc::new(Workspace::new(vec![path.join("ws")], &system.dirs));
-        let scope = Scope { workspace, system, settings: Arc::new(Settings::default()) };
+        let settings = Arc::new(Settings::default());
+        let accounts = Accounts::new(system.clone(), Arc::clone(&settings), Net::default());
+        let scope = Scope {
+            workspace,
+            settings,
+            accounts: Arc::new(accounts),
+            catalog: Arc::new(Catalog::new(system.clone(), |_| true, Arc::default())),
+            system,
+            processes: Arc::default(),
+        };
         Self { _dir: dir, path, scope, editor: Editor::default() }
     }
 
