@@ -27,6 +27,7 @@ use secrecy::SecretString;
 pub use auth_file::AUTH_FILE;
 pub use aws::AwsKeys;
 pub use change::Changes;
+pub use entry::{id as entry_id, key_entry};
 pub use fields::{Asked, Field};
 pub use standing::Standing;
 

@@ -130,7 +130,7 @@ impl Accounts {
     fn id_to_store(&self, provider: &Provider) -> Result<String, AccountError> {
         match &self.choice {
             Some((of, label)) if *of == provider.id && !label.is_empty() => {
-                Self::fit_label(provider, label)?;
+                Self::fit_label(&provider.id, label)?;
                 Ok(entry::id(&provider.id, Some(label)))
             }
             _ => Ok(provider.id.to_string()),

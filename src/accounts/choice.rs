@@ -62,14 +62,14 @@ impl Accounts {
     }
 
     /// A label that an account can be stored under.
-    pub fn fit_label(provider: &Provider, label: &str) -> Result<(), AccountError> {
+    pub fn fit_label(provider: &str, label: &str) -> Result<(), AccountError> {
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | '+');
         if !label.is_empty() && label.chars().count() <= MAX_LABEL && label.chars().all(is_plain) {
             return Ok(());
         }
-        let message = format!("{} is no label for an account of {}", shown(label), provider.id);
+        let message = format!("{} is no label for an account of {}", shown(label), shown(provider));
         let hint = format!("use up to {MAX_LABEL} letters, digits and - _ . @ +, such as work");
-        Err(error_of(AccountErrorKind::Unusable, provider, message, hint))
+        Err(AccountError { kind: AccountErrorKind::Unusable, provider: provider.into(), message, hint })
     }
 
     /// The entry that calls of `provider` are made with.

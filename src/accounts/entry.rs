@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Map;
 
 use super::oauth::Grant;
+use super::value::escaped;
 use crate::settings::edit;
 use crate::settings::jsonc::{Document, Entry, JsoncError, Value};
 
@@ -26,11 +27,21 @@ pub(super) enum Stored {
 }
 
 /// The entry of an account of `provider`: the provider's own name, or with a label behind a colon.
-pub(super) fn id(provider: &str, label: Option<&str>) -> String {
+pub fn id(provider: &str, label: Option<&str>) -> String {
     label.map_or_else(|| provider.to_owned(), |label| format!("{provider}:{label}"))
 }
 
+/// An entry with this key, as JSON text.
+pub fn key_entry(key: &str) -> String {
+    key_text(&escaped(key), &BTreeMap::new())
+}
+
 impl Grant {
+    /// An entry with it, as JSON text.
+    pub fn entry(&self) -> String {
+        grant_text(self)
+    }
+
     /// Whether both hold the same tokens.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.access.expose_secret() == other.access.expose_secret()

@@ -1,5 +1,7 @@
 //! How every account stands, told without running a command or asking anybody.
 
+use std::sync::PoisonError;
+
 use super::auth_file::AUTH_FILE;
 use super::choice::{Chosen, plain};
 use super::entry::Stored;
@@ -12,6 +14,8 @@ use crate::catalog::{MODELS_FILE, Provider};
 const NEVER_MS: u64 = 9_007_199_254_740_991;
 /// Fields of a sign-in that say whose it is, in the order in which they are believed.
 const IDENTITY: [&str; 4] = ["email", "login", "account", "accountId"];
+/// The field of a sign-in with the models that its account may use.
+const MODELS: &str = "availableModelIds";
 /// Characters of a name that are shown.
 const MAX_IDENTITY: usize = 100;
 
@@ -118,6 +122,26 @@ impl Accounts {
                 secrecy::ExposeSecret::expose_secret(key).starts_with('!')
             }
             (source, _) => source == Source::ModelsJsonCommand,
+        }
+    }
+
+    /// The models that the account of `provider` may use, where the provider has said so.
+    pub fn models_of_account(&self, provider: &Provider) -> Option<Vec<String>> {
+        let file = self.auth_file();
+        let Some(Stored::Grant(grant)) = self.entry(&file, provider) else { return None };
+        let models = grant.more.get(MODELS)?.as_array()?;
+        let models: Vec<String> =
+            models.iter().filter_map(|model| Some(model.as_str()?.to_owned())).collect();
+        // A list of nothing says that the provider could not tell.
+        (!models.is_empty()).then_some(models)
+    }
+
+    /// Whether something changed in `auth.json` since it was last looked at is noted; nothing is read where nobody
+    /// has looked yet.
+    pub fn look_again(&self) {
+        let is_known = self.file.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_known {
+            self.auth_file();
         }
     }
 

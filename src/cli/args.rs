@@ -85,6 +85,9 @@ pub(super) struct PromptArgs {
     /// How much to think
     #[arg(short, long, value_name = "LEVEL", value_parser = levels())]
     pub(super) thinking: Option<ThinkingLevel>,
+    /// The account of the provider, by its label, where there are several
+    #[arg(long, value_name = "LABEL")]
+    pub(super) account: Option<String>,
     /// A key for this prompt only; it shows in the list of processes, unlike those in auth.json
     #[arg(long, value_name = "KEY", requires = "target", value_parser = secret)]
     pub(super) api_key: Option<SecretString>,
@@ -210,11 +213,15 @@ A command that prints the key, or the name of a variable, is written into auth.j
 pub(super) struct LogoutArgs {
     /// The provider
     pub(super) provider: String,
+    /// The account, by its label, where there are several
+    #[arg(long, value_name = "LABEL")]
+    pub(super) account: Option<String>,
 }
 
 const LOGOUT_EXAMPLES: &str = "\
 Examples:
   aside logout groq
+  aside logout anthropic --account work
 
 Nothing is revoked at the provider: a key that others may have seen is replaced there.";
 
@@ -228,6 +235,9 @@ pub(super) struct ImportArgs {
     /// Its folder, where it is not the usual one
     #[arg(long, value_name = "FOLDER")]
     pub(super) dir: Option<std::path::PathBuf>,
+    /// Import the sign-ins under this label, beside others of the same provider
+    #[arg(long, value_name = "LABEL")]
+    pub(super) account: Option<String>,
     /// Only list what would be imported
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -241,15 +251,22 @@ pub(super) struct ImportArgs {
 pub(super) enum Origin {
     /// pi, in ~/.pi/agent or where its own variable says
     Pi,
+    /// Codex, in ~/.codex or where its own variable says
+    Codex,
+    /// Claude Code, in ~/.claude or where its own variable says
+    Claude,
 }
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   aside import pi --dry-run
   aside import pi
+  aside import codex
+  aside import claude --account work
 
 What would happen is listed first, then you are asked. The other agent's files are only read.
-Sign-ins with a subscription are left out: their tokens work for one program only.";
+The tokens of a sign-in with a subscription are good for one program: after an import, sign in again in the other one,
+or have `aside login` get a sign-in of its own.";
 
 /// `aside doctor`.
 #[derive(Args)]

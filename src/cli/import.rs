@@ -1,11 +1,16 @@
-//! `aside import`: keys and models of another agent on this machine, copied into our own files.
+//! `aside import`: keys, sign-ins and models of another agent on this machine, copied into our own files.
 //!
 //! What would happen is listed first. The other agent's files are only read; of ours, an entry is replaced only
-//! where the person says so, and everything else stays. `import/pi.rs` knows what pi has and where.
+//! where the person says so, and everything else stays. A sign-in that two programs renew ends for one of them, which
+//! is said before it is copied. `import/pi.rs`, `codex.rs` and `claude.rs` know what each has and where.
 
+mod claude;
+mod codex;
 mod pi;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,10 +20,11 @@ use super::login::{Stopped, finished};
 use super::person::{Answered, ask};
 use super::table::{Column, Shade, Table};
 use super::terminal::{Complaint, Page, Terminal, clean};
+use crate::accounts::{AUTH_FILE, Accounts, entry_id};
 use crate::engine::{Client, Failure, World};
 use crate::settings::change::{change, is_blank};
 use crate::settings::jsonc::{Document, JsoncError, Value};
-use crate::settings::load::read_text;
+use crate::settings::load::{expanded, read_text};
 use crate::settings::{Diagnostic, edit};
 use crate::system::System;
 use crate::system::os::Signals;
@@ -26,6 +32,10 @@ use crate::tools::{FieldKind, Form, FormField};
 
 /// Replacements that are asked for one by one; who has more is asked once.
 const MAX_ASKED: usize = 20;
+
+/// Others write their files in place: one that makes no sense may be half written.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(60);
 
 /// What another agent has that goes into one file of ours.
 struct Part {
@@ -41,6 +51,8 @@ struct Found {
     id: String,
     /// What it is, in a few words.
     what: String,
+    /// Whether it is tokens, which two programs cannot both renew.
+    is_sign_in: bool,
     take: Take,
 }
 
@@ -84,13 +96,26 @@ async fn import(
     signals: &mut Signals,
     page: &mut Page,
 ) -> Result<Done, Stopped> {
-    let (dir, parts, problems) = match args.from {
+    let (dir, mut parts, problems) = match args.from {
         Origin::Pi => {
             let dir = pi::dir(system, args.dir.as_deref())?;
             let (parts, problems) = pi::parts(system, &dir).await?;
             (dir, parts, problems)
         }
+        Origin::Codex => {
+            let dir = codex::dir(system, args.dir.as_deref())?;
+            let (parts, problems) = codex::parts(system, &dir).await?;
+            (dir, parts, problems)
+        }
+        Origin::Claude => {
+            let dir = claude::dir(system, args.dir.as_deref())?;
+            let (parts, problems) = claude::parts(system, &dir).await?;
+            (dir, parts, problems)
+        }
     };
+    if let Some(label) = &args.account {
+        labelled(&mut parts, label)?;
+    }
     for problem in &problems {
         page.err(terminal.complaint(Complaint::Warning, &told(problem), None));
     }
@@ -112,6 +137,9 @@ async fn import(
     if new + replaced == 0 {
         page.out("nothing to import\n");
         return Ok(Done::Unchanged);
+    }
+    if shares_sign_in(&parts, &fates) {
+        page.err(terminal.complaint(Complaint::Warning, SHARED, Some(OWN)));
     }
     if args.dry_run {
         return Ok(Done::Unchanged);
@@ -162,6 +190,90 @@ async fn import(
     let entries = if imported == 1 { "entry" } else { "entries" };
     page.out(format!("imported {imported} {entries} into {}\n", clean(&config.display().to_string())));
     Ok(Done::Changed)
+}
+
+/// What is said of a sign-in that is copied.
+const SHARED: &str = "the tokens of a sign-in are good for one program: each renewal spends them, so from the first \
+                      one on only the program that made it stays signed in";
+/// What to do instead.
+const OWN: &str =
+    "`aside login PROVIDER` gets a sign-in of its own; after an import, sign in again in the other program";
+
+/// Whether a sign-in would be copied.
+fn shares_sign_in(parts: &[Part], fates: &[Vec<Fate>]) -> bool {
+    let mut all = parts.iter().zip(fates).flat_map(|(part, fates)| part.entries.iter().zip(fates));
+    all.any(|(entry, fate)| entry.is_sign_in && matches!(fate, Fate::New | Fate::Replaces))
+}
+
+/// Has the accounts imported under a label.
+fn labelled(parts: &mut [Part], label: &str) -> Result<(), Failure> {
+    for part in parts {
+        if part.file != AUTH_FILE {
+            return Err(Failure::invalid("/account", "--account is for the sign-ins of codex and claude"));
+        }
+        for entry in &mut part.entries {
+            Accounts::fit_label(&entry.id, label).map_err(Failure::of_choice)?;
+            entry.id = entry_id(&entry.id, Some(label));
+        }
+    }
+    Ok(())
+}
+
+/// The folder of another agent: the one that was given, the one that its variable names, or the usual one.
+fn folder(
+    system: &System,
+    given: Option<&Path>,
+    variable: &str,
+    usual: &[&str],
+    agent: &str,
+) -> Result<PathBuf, Failure> {
+    let home = system.dirs.home.as_deref();
+    let dir = match (given, system.env.get(variable)) {
+        (Some(given), _) => Some(given.to_path_buf()),
+        (None, Some(named)) => Some(expanded(named.trim(), home)),
+        (None, None) => home.map(|home| usual.iter().fold(home.to_path_buf(), |dir, part| dir.join(part))),
+    };
+    let unknown = || Failure::not_found(format!("{agent}'s folder is not known"), Some("name it with --dir"));
+    dir.ok_or_else(unknown)
+}
+
+/// A file of another agent; `None` where there is none. `object` is the field of it that is an object if it is there
+/// at all: a list would be read field by field, and nothing is found by its position.
+async fn read<T: serde::de::DeserializeOwned>(
+    system: &System,
+    path: &Path,
+    object: &str,
+) -> Result<Option<T>, Diagnostic> {
+    let whole = |text: &str| {
+        let document = Document::new(text)?;
+        let root = document.root()?;
+        for entry in root.entries()?.into_iter().filter(|entry| entry.key == object) {
+            if entry.value.text() != "null" {
+                entry.value.entries()?;
+            }
+        }
+        root.parse()
+    };
+    read_with(system, path, whole).await
+}
+
+/// The same, read by `read`. One that makes no sense is read again some times.
+async fn read_with<T>(
+    system: &System,
+    path: &Path,
+    read: impl Fn(&str) -> Result<T, JsoncError>,
+) -> Result<Option<T>, Diagnostic> {
+    let mut tries = 0;
+    loop {
+        let Some(text) = read_text(system, path)? else { return Ok(None) };
+        let found = read(if is_blank(&text) { "{}" } else { &text });
+        tries += 1;
+        match found {
+            Ok(found) => return Ok(Some(found)),
+            Err(error) if tries >= TRIES => return Err(Diagnostic::at(path, error)),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
 }
 
 fn told(problem: &Diagnostic) -> String {

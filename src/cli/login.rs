@@ -14,7 +14,7 @@ use super::Status;
 use super::args::{LoginArgs, LogoutArgs};
 use super::person::{Answered, ask};
 use super::terminal::{Complaint, Kind, Page, Terminal, clean};
-use crate::accounts::{AUTH_FILE, Accounts, Asked, Field, Source};
+use crate::accounts::{AUTH_FILE, Accounts, Asked, Field, Source, entry_id};
 use crate::catalog::Provider;
 use crate::engine::item::cut;
 use crate::engine::{Client, Failure, World};
@@ -66,13 +66,15 @@ pub(super) async fn logout(system: System, args: LogoutArgs, terminal: Terminal)
     let mut page = Page::default();
     let world = World::new(system, Client::default());
     let Ok(mut signals) = Signals::watch_without_parent() else { return Status::Failed };
-    let done = sign_out(&world, &args.provider, &mut signals).await;
+    let done = sign_out(&world, &args, &mut signals).await;
     let done = done.map(|removed| {
-        let id = clean(&args.provider);
+        let entry = entry_id(&args.provider, args.account.as_deref().filter(|label| !label.is_empty()));
+        let id = clean(&entry);
         let words = if removed { "was removed from" } else { "is nothing in" };
         page.out(format!("what was stored for {id} {words} {}\n", file(&world)));
         let left = world.catalog.provider(&args.provider).and_then(|provider| left(&world, &provider));
         if let Some(left) = left {
+            let id = clean(&args.provider);
             page.out(format!("{id} is still available: {left}\n"));
         }
     });
@@ -107,20 +109,29 @@ fn file(world: &World) -> String {
 /// What still makes a provider available.
 fn left(world: &World, provider: &Provider) -> Option<String> {
     match world.accounts.status(provider).source {
-        Source::Missing | Source::Stored => None,
+        Source::Missing => None,
+        Source::Stored => Some("another account of it is stored".to_owned()),
         Source::NotNeeded => Some("it needs no key".to_owned()),
         Source::Environment(name) => Some(format!("{name} is set in the environment")),
         Source::ModelsJson | Source::ModelsJsonCommand => Some("models.json has an apiKey".to_owned()),
     }
 }
 
-async fn sign_out(world: &World, id: &str, signals: &mut Signals) -> Result<bool, Stopped> {
-    if !world.accounts.stored_ids().iter().any(|stored| stored == id) {
-        provider(world, id)?;
-    }
+async fn sign_out(world: &World, args: &LogoutArgs, signals: &mut Signals) -> Result<bool, Stopped> {
+    let id = &args.provider;
     let cancel = CancellationToken::new();
-    let removing = world.accounts.remove(id, &cancel);
-    Ok(until(removing, &cancel, signals).await?.map_err(Failure::of_account)?)
+    // An entry whose provider is gone can still be removed.
+    let removed = if world.catalog.provider(id).is_none() && world.accounts.stored_ids().contains(id) {
+        until(world.accounts.remove(id, &cancel), &cancel, signals).await?
+    } else {
+        let provider = provider(world, id)?;
+        let accounts = match &args.account {
+            Some(label) => world.accounts.choosing(id, label),
+            None => (*world.accounts).clone(),
+        };
+        until(accounts.remove_account(&provider, &cancel), &cancel, signals).await?
+    };
+    Ok(removed.map_err(Failure::of_account)?)
 }
 
 /// Waits for a change. Ctrl-C ends it as long as it has not begun to write.

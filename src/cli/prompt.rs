@@ -36,6 +36,8 @@ const CANCEL: Duration = Duration::from_secs(2);
 /// A session is saved within this time after its turn, or after a cancelled one.
 const SAVE: Duration = Duration::from_secs(10);
 const SAVE_CANCELLED: Duration = Duration::from_secs(1);
+/// Tokens that are on their way are waited for this long.
+const RENEWAL: Duration = Duration::from_secs(5);
 /// What stands for standard input.
 const STDIN: &str = "-";
 
@@ -83,6 +85,7 @@ pub(super) async fn run(system: System, args: PromptArgs, terminal: Terminal) ->
             content,
             model: args.model,
             provider: args.provider,
+            account: args.account,
             thinking: args.thinking,
             api_key: args.api_key,
             ..Prompt::default()
@@ -118,7 +121,10 @@ pub(super) async fn run(system: System, args: PromptArgs, terminal: Terminal) ->
             Told::No
         },
     };
-    run.finish().await
+    let status = run.finish().await;
+    // Tokens that are on their way from a provider would be lost with the process.
+    let _ = tokio::time::timeout(RENEWAL, world.accounts.settled()).await;
+    status
 }
 
 /// The session and the prompt's content, from what was typed.

@@ -1,5 +1,6 @@
-//! Signing in and out by key: over the wire, in the file, and on the command line.
+//! Signing in and out: over the wire, in the file, with several accounts, and on the command line.
 
 mod file;
 mod login;
 mod secrecy;
+mod several;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod doctor;
+mod import;
 mod screen;
 
 use std::path::PathBuf;

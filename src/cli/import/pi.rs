@@ -1,38 +1,25 @@
 //! What pi keeps, and where: `auth.json` and `models.json` in its agent folder.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::{Found, Part, Take, dedented, descend};
-use crate::accounts::AUTH_FILE;
+use super::{Found, Part, Take, dedented, descend, folder, read_with};
+use crate::accounts::{AUTH_FILE, oauth};
 use crate::catalog::MODELS_FILE;
 use crate::engine::Failure;
 use crate::settings::Diagnostic;
-use crate::settings::change::is_blank;
 use crate::settings::jsonc::{Document, JsoncError, Value};
-use crate::settings::load::{expanded, read_text};
 use crate::system::System;
 
 /// The variable that moves pi's folder.
 const DIR: &str = "PI_CODING_AGENT_DIR";
 
-/// pi writes its files in place: one that makes no sense may be half written.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(60);
-
 /// Why a sign-in is left out.
-const SIGN_IN: &str = "left out: a sign-in, whose tokens work for one program only";
+const SIGN_IN: &str = "left out: a sign-in that aside cannot use";
 const UNKNOWN: &str = "left out: of a kind that is not known";
 
 /// pi's folder.
 pub(super) fn dir(system: &System, given: Option<&Path>) -> Result<PathBuf, Failure> {
-    let home = system.dirs.home.as_deref();
-    let dir = match (given, system.env.get(DIR)) {
-        (Some(given), _) => Some(given.to_path_buf()),
-        (None, Some(named)) => Some(expanded(named.trim(), home)),
-        (None, None) => home.map(|home| home.join(".pi").join("agent")),
-    };
-    dir.ok_or_else(|| Failure::not_found("pi's folder is not known", Some("name it with --dir")))
+    folder(system, given, DIR, &[".pi", "agent"], "pi")
 }
 
 /// What is in it, and what is wrong with it.
@@ -60,17 +47,7 @@ async fn entries(
     inside: &[&str],
     read: fn(&str, Value<'_>) -> Found,
 ) -> Result<Option<Vec<Found>>, Diagnostic> {
-    let mut tries = 0;
-    loop {
-        let Some(text) = read_text(system, path)? else { return Ok(None) };
-        let found = if is_blank(&text) { Ok(Vec::new()) } else { found(&text, inside, read) };
-        tries += 1;
-        match found {
-            Ok(found) => return Ok(Some(found)),
-            Err(error) if tries >= TRIES => return Err(Diagnostic::at(path, error)),
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
+    read_with(system, path, |text| found(text, inside, read)).await
 }
 
 fn found(text: &str, inside: &[&str], read: fn(&str, Value<'_>) -> Found) -> Result<Vec<Found>, JsoncError> {
@@ -90,7 +67,7 @@ fn account(id: &str, value: Value<'_>) -> Found {
     let json: serde_json::Value = serde_json::from_str(value.text()).unwrap_or_default();
     let key = json.get("key").and_then(serde_json::Value::as_str);
     let (what, left_out) = match json.get("type").and_then(serde_json::Value::as_str) {
-        Some("oauth") => ("sign-in", Some(SIGN_IN)),
+        Some("oauth") => ("sign-in", oauth::flow(id).is_none().then_some(SIGN_IN)),
         Some("api_key") => match key {
             Some(key) if key.starts_with('!') => ("key command", None),
             Some(_) => ("key", None),
@@ -100,7 +77,7 @@ fn account(id: &str, value: Value<'_>) -> Found {
         _ => ("unknown", Some(UNKNOWN)),
     };
     let take = left_out.map_or_else(|| Take::Entry(dedented(value.text())), Take::LeftOut);
-    Found { id: id.to_owned(), what: what.to_owned(), take }
+    Found { id: id.to_owned(), what: what.to_owned(), is_sign_in: what == "sign-in", take }
 }
 
 /// A provider of `models.json`.
@@ -113,5 +90,5 @@ fn models(id: &str, value: Value<'_>) -> Found {
         _ => format!("provider with {count} models"),
     };
     let take = if json.is_object() { Take::Entry(dedented(value.text())) } else { Take::LeftOut(UNKNOWN) };
-    Found { id: id.to_owned(), what, take }
+    Found { id: id.to_owned(), what, is_sign_in: false, take }
 }

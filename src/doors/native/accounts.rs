@@ -140,7 +140,7 @@ fn chosen<'w>(
         None => Ok(Cow::Borrowed(&*world.accounts)),
         Some(label) => {
             if !label.is_empty() {
-                Accounts::fit_label(provider, label).map_err(Failure::of_choice)?;
+                Accounts::fit_label(&provider.id, label).map_err(Failure::of_choice)?;
             }
             Ok(Cow::Owned(world.accounts.choosing(&provider.id, label)))
         }

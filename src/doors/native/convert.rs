@@ -516,6 +516,11 @@ fn source(source: &Source) -> Option<wire::CredentialSource> {
     }
 }
 
+/// Why a model of a provider that is signed in to cannot be prompted.
+pub fn not_of_account() -> String {
+    "the account that is signed in does not have it".to_owned()
+}
+
 /// Why models of a wire API cannot be prompted.
 pub fn missing_wire(wire: &str) -> String {
     format!("its API {wire} is not part of this version")

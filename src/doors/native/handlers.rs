@@ -395,12 +395,22 @@ pub fn models(world: &World, params: &wire::ListModelsParams) -> Result<wire::Li
         .filter(|provider| only.is_none_or(|only| only == &*provider.id))
         .map(|provider| (&*provider.id, no_credential(world, provider)))
         .collect();
+    // An account may have fewer models than its provider.
+    let of_account: HashMap<&str, Vec<String>> = providers
+        .iter()
+        .filter_map(|provider| Some((&*provider.id, world.accounts.models_of_account(provider)?)))
+        .collect();
+    let with_all = params.retired == Some(true);
     let mut listed = Vec::new();
     let mut list = |model: Listed<'_>| {
         let Some(no_key) = reasons.get(model.provider()) else { return };
         let no_wire = (!snapshot.speaks(&model)).then(|| convert::missing_wire(model.wire()));
-        let reason = no_wire.or_else(|| no_key.clone());
-        let is_hidden = params.available == Some(true) && reason.is_some();
+        let own = of_account.get(model.provider());
+        let not_own = own.filter(|own| !own.iter().any(|id| id == model.id()));
+        let not_own = not_own.map(|_| convert::not_of_account());
+        let is_hidden = (not_own.is_some() && !with_all) || params.available == Some(true);
+        let reason = no_wire.or_else(|| no_key.clone()).or(not_own);
+        let is_hidden = is_hidden && reason.is_some();
         if !is_hidden {
             listed.push(convert::model_info(&model, reason));
         }
@@ -411,9 +421,8 @@ pub fn models(world: &World, params: &wire::ListModelsParams) -> Result<wire::Li
         selected.models.iter().for_each(|(model, _)| list(snapshot.listed(model)));
         warnings = selected.warnings;
     } else {
-        let with_retired = params.retired == Some(true);
         let models = providers.iter().flat_map(|provider| snapshot.models_of(&provider.id));
-        models.filter(|model| with_retired || !model.is_retired()).for_each(&mut list);
+        models.filter(|model| with_all || !model.is_retired()).for_each(&mut list);
     }
     Ok(wire::ListModelsResult {
         models: listed,

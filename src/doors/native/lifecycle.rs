@@ -1,7 +1,8 @@
 //! The life of one connection: what starts it, what its messages do, and the five ways in which it ends.
 //!
 //! End of input drains a script's requests and cancels an editor's; a signal, a broken output and the death of
-//! the client's process cancel; each then has a second to settle. Nothing outlives that second.
+//! the client's process cancel; each then has a second to settle. Nothing outlives that second but a sign-in that is
+//! just being renewed: its old tokens are spent, and the new ones are waited for some seconds.
 
 use std::io::{Read, Write};
 use std::panic::AssertUnwindSafe;
@@ -31,6 +32,10 @@ use crate::tools::context::EditorText;
 const OUTPUTS: usize = 128;
 /// Turns are cancelled, settled and saved within this time.
 const SETTLE: Duration = Duration::from_millis(700);
+/// How often it is looked whether another process has changed the accounts.
+const LOOK: Duration = Duration::from_secs(2);
+/// Tokens that are on their way from a provider are waited for this long: they would be lost.
+const RENEWAL: Duration = Duration::from_secs(5);
 /// What is left to write is written within this time more.
 const FLUSH: Duration = Duration::from_millis(200);
 
@@ -130,6 +135,7 @@ async fn settle(engine: &Handle, sink: &Sink, context: &mut Context) {
     };
     // Either all is settled, or the time is over and the process ends all the same.
     let _ = tokio::time::timeout(SETTLE, all).await;
+    let _ = tokio::time::timeout(RENEWAL, context.world.accounts.settled()).await;
     sink.send(Direct::Finish { shutdown: context.shutdown.take() });
 }
 
@@ -149,6 +155,8 @@ impl Dispatcher {
     ) -> Ended {
         let broken = self.context.sink.broken().clone();
         let mut local = self.context.world.catalog.local().watch();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut open = true;
         loop {
             let accounts = Arc::clone(&self.context.world.accounts);
@@ -164,6 +172,8 @@ impl Dispatcher {
                         tell_models_changed(&self.context.sink);
                     }
                 }
+                // What other processes do to the accounts is told too.
+                _ = look.tick(), if self.context.initialized => accounts.look_again(),
                 message = incoming.recv(), if open => match message {
                     Some(message) => {
                         if self.message(message) == Next::End {

@@ -134,7 +134,7 @@ const PI_AUTH: &str = r#"{
       "A": "b"
     }
   },
-  "anthropic": { "type": "oauth", "access": "at", "refresh": "rt-secret", "expires": 1 },
+  "mystery": { "type": "oauth", "access": "at", "refresh": "rt-secret", "expires": 1 },
   "later": { "type": "passkey" }
 }
 "#;
@@ -164,13 +164,13 @@ fn what_pi_has_is_listed_and_taken_over() {
             .collect::<Vec<_>>()
     };
     let lines: Vec<Vec<String>> = dry.ended(0).out.lines().skip(2).map(cells).collect();
-    let sign_in = "left out: a sign-in, whose tokens work for one program only";
+    let sign_in = "left out: a sign-in that aside cannot use";
     assert_eq!(
         lines,
         [
             vec!["groq", "key", "auth.json", "replaces yours"],
             vec!["deepseek", "key command", "auth.json", "new"],
-            vec!["anthropic", "sign-in", "auth.json", sign_in],
+            vec!["mystery", "sign-in", "auth.json", sign_in],
             vec!["later", "unknown", "auth.json", "left out: of a kind that is not known"],
             vec!["lab", "provider with 1 model", "models.json", "new"],
         ]
