@@ -589,6 +589,7 @@ impl Engine {
         for cancel in &seat.cancels {
             cancel.cancel();
         }
+        self.world.backends.forget(&id.to_string());
         self.ending.insert(id, seat.ended);
         if let Err(error) = seat.mailbox.try_send(Command::Close { ticket: Some(ticket) })
             && let Command::Close { ticket: Some(ticket) } = error.into_inner()

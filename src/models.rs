@@ -108,6 +108,11 @@ impl Backends {
         reach::reach(self.net.transport(), url, settings, system, limit).await
     }
 
+    /// The session of that name (as in [`Request::session`]) has ended: what is kept for it is let go.
+    pub fn forget(&self, session: &str) {
+        self.http.forget(session);
+    }
+
     /// Begins a call with the backend of its model.
     pub fn call(&self, call: Call) -> DeltaStream {
         self.of(&call.model.wire).call(call)

@@ -39,8 +39,45 @@ pub struct Settings {
     pub permissions: Permissions,
     /// How long providers are asked to keep prompts, where neither the prompt nor the provider's variable says.
     pub cache_retention: CacheRetention,
+    /// How answers come where an API offers more than one way.
+    pub transport: ModelTransport,
     /// What the commands of a model may see and take.
     pub tools: Tools,
+}
+
+/// How an answer comes where an API offers more than one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelTransport {
+    /// As is best: as [`WebsocketCached`](Self::WebsocketCached).
+    #[default]
+    Auto,
+    /// Events in the body of an HTTP answer.
+    Sse,
+    /// A WebSocket that serves one request after the other, each with the whole conversation; where there is none,
+    /// as [`Sse`](Self::Sse).
+    Websocket,
+    /// The same, and of a conversation only what is new is sent.
+    WebsocketCached,
+}
+
+impl ModelTransport {
+    /// All, in the order in which they are told.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Sse, Self::Websocket, Self::WebsocketCached];
+
+    /// As in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Sse => "sse",
+            Self::Websocket => "websocket",
+            Self::WebsocketCached => "websocket-cached",
+        }
+    }
+
+    /// What `name` stands for; upper and lower case are alike.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// Rules about what tools may do, as they are written.
@@ -200,6 +237,7 @@ impl std::fmt::Debug for Settings {
             .field("no_proxy", &self.no_proxy)
             .field("permissions", &self.permissions)
             .field("cache_retention", &self.cache_retention)
+            .field("transport", &self.transport)
             .field("tools", &self.tools)
             .finish()
     }
@@ -232,6 +270,7 @@ impl Default for Settings {
             no_proxy: Vec::new(),
             permissions: Permissions::default(),
             cache_retention: CacheRetention::default(),
+            transport: ModelTransport::Auto,
             tools: Tools {
                 env_pass: Vec::new(),
                 timeout_ms: 120_000,

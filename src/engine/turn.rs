@@ -361,7 +361,7 @@ impl Session {
     fn delta(&mut self, delta: Delta) {
         let Some(Turn { state: State::Calling(calling), .. }) = &mut self.turn else { return };
         calling.alive_at = Instant::now();
-        if !matches!(delta, Delta::Alive | Delta::Warning(_)) {
+        if !matches!(delta, Delta::Alive | Delta::Warning(_) | Delta::Note(_)) {
             calling.began = true;
             calling.active_at = calling.alive_at;
             calling.stall_told = false;
@@ -400,6 +400,7 @@ impl Session {
             Delta::Usage(usage) => calling.usage = usage,
             Delta::Stop { reason, .. } => calling.stop = Some(reason),
             Delta::Warning(text) => self.notice(Severity::Warning, text, None),
+            Delta::Note(text) => self.notice(Severity::Info, text, None),
             Delta::Response { .. } | Delta::Alive => {}
         }
     }

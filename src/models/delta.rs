@@ -26,6 +26,8 @@ pub enum Delta {
     Alive,
     /// Something odd that did not stop the answer, for the person to know.
     Warning(String),
+    /// Something that is as good as it should be, for the person to know.
+    Note(String),
 }
 
 /// Why an answer ended.

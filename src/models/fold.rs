@@ -79,7 +79,7 @@ impl Fold {
                 self.folded.stop = Some(*reason);
                 self.folded.raw_stop.clone_from(raw);
             }
-            Delta::Alive | Delta::Warning(_) => {}
+            Delta::Alive | Delta::Warning(_) | Delta::Note(_) => {}
         }
     }
 

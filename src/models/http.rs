@@ -1,14 +1,17 @@
-//! Drives the wires over HTTP: encode, authorise, send, cut into frames, decode.
+//! Drives the wires over HTTP, or a WebSocket where a wire has one: encode, authorise, send, cut into frames, decode.
 //!
 //! No task and no lock per delta: one chunk of the socket is decoded whole into a queue, which is emptied
 //! before the socket is asked again. It must never make a failed call again, follow a redirect or show a key. Next:
-//! `http/open.rs` (until the answer's head), `transport.rs` (the client), `wires.rs` (the formats).
+//! `http/open.rs` (until the answer's head), `http/socket.rs` (a socket that stays open), `transport.rs` (the client), `wires.rs` (the
+//! formats).
 
 mod open;
 mod redact;
 
 mod reuse;
 mod sign;
+mod socket;
+mod source;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -19,6 +22,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use self::open::{Opened, Opening};
+use self::source::Piece;
 use super::wires::Frame;
 use super::{Backend, Call, Delta, DeltaStream, Fault, Stream};
 use crate::models::fault::clean;
@@ -41,19 +45,30 @@ const CLOSING: Duration = Duration::from_millis(100);
 pub struct HttpBackend {
     transport: Arc<Transport>,
     answered: Arc<reuse::Answered>,
+    sockets: Arc<socket::Sockets>,
 }
 
 impl HttpBackend {
     /// Over these clients.
     pub(super) fn new(transport: Arc<Transport>) -> Self {
-        Self { transport, answered: Arc::default() }
+        Self { transport, answered: Arc::default(), sockets: Arc::default() }
+    }
+
+    /// A session has ended: connections that were kept for it are closed.
+    pub(super) fn forget(&self, session: &str) {
+        self.sockets.forget(session);
     }
 }
 
 impl Backend for HttpBackend {
     fn call(&self, call: Call) -> DeltaStream {
         let timeouts = call.settings.timeouts.clone();
-        let opening = open::open(Arc::clone(&self.transport), Arc::clone(&self.answered), call);
+        let means = open::Means {
+            transport: Arc::clone(&self.transport),
+            answered: Arc::clone(&self.answered),
+            sockets: Arc::clone(&self.sockets),
+        };
+        let opening = open::open(means, call);
         Box::pin(Answer {
             state: State::Opening(opening),
             ready: VecDeque::new(),
@@ -126,6 +141,7 @@ impl futures_util::Stream for Answer {
                 State::Opening(opening) => match opening.as_mut().poll(cx) {
                     Poll::Ready(Ok(mut opened)) => {
                         this.ready.extend(opened.warnings.drain(..).map(Delta::Warning));
+                        this.ready.extend(opened.note.take().map(Delta::Note));
                         this.state = State::Reading(Box::new(Reading { opened, silent: 0, is_whole: false }));
                     }
                     Poll::Ready(Err(fault)) => this.fail(fault),
@@ -134,26 +150,27 @@ impl futures_util::Stream for Answer {
                         Poll::Pending => return Poll::Pending,
                     },
                 },
-                State::Reading(reading) => match reading.opened.body.as_mut().poll_next(cx) {
-                    Poll::Ready(Some(Ok(chunk))) => {
-                        this.take(&chunk);
-                        fruitless += 1;
-                        if fruitless >= FRUITLESS_CHUNKS && this.ready.is_empty() && this.failed.is_none() {
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
+                State::Reading(reading) => {
+                    let Opened { source, url, .. } = &mut reading.opened;
+                    match source.poll(cx, url, &mut this.frames_scratch) {
+                        Poll::Ready(Some(Ok(piece))) => {
+                            this.take(piece);
+                            fruitless += 1;
+                            if fruitless >= FRUITLESS_CHUNKS && this.ready.is_empty() && this.failed.is_none()
+                            {
+                                cx.waker().wake_by_ref();
+                                return Poll::Pending;
+                            }
                         }
+                        Poll::Ready(Some(Err(fault))) => this.end(Some(fault)),
+                        Poll::Ready(None) => this.end(None),
+                        Poll::Pending => match this.clock.poll(cx) {
+                            Poll::Ready(Wait::Trailer) => this.end(None),
+                            Poll::Ready(wait) => this.time_out(wait),
+                            Poll::Pending => return Poll::Pending,
+                        },
                     }
-                    Poll::Ready(Some(Err(error))) => {
-                        let fault = faults::of_body(&error, &reading.opened.url);
-                        this.end(Some(fault));
-                    }
-                    Poll::Ready(None) => this.end(None),
-                    Poll::Pending => match this.clock.poll(cx) {
-                        Poll::Ready(Wait::Trailer) => this.end(None),
-                        Poll::Ready(wait) => this.time_out(wait),
-                        Poll::Pending => return Poll::Pending,
-                    },
-                },
+                }
                 State::Ended => return Poll::Ready(None),
             }
         }
@@ -161,18 +178,17 @@ impl futures_util::Stream for Answer {
 }
 
 impl Answer {
-    /// Decodes one chunk whole.
-    fn take(&mut self, chunk: &[u8]) {
+    /// Decodes what came at once.
+    fn take(&mut self, piece: Piece) {
         let State::Reading(reading) = &mut self.state else { return };
-        let pushed = reading.opened.frames.push(chunk, &mut self.frames_scratch);
         reading.silent =
-            if self.frames_scratch.is_empty() { reading.silent.saturating_add(chunk.len()) } else { 0 };
+            if self.frames_scratch.is_empty() { reading.silent.saturating_add(piece.bytes) } else { 0 };
         let too_silent = reading.silent > SILENT_LIMIT;
         self.clock.byte();
         if self.decode().is_err() {
             return;
         }
-        let comments = match pushed {
+        let comments = match piece.comments {
             Ok(comments) => comments,
             Err(fault) => return self.fail(fault),
         };
@@ -188,6 +204,12 @@ impl Answer {
         }
         if comments > 0 && self.ready.is_empty() {
             self.ready.push_back(Delta::Alive);
+        }
+        if let State::Reading(reading) = &self.state
+            && reading.opened.decoder.is_done()
+            && reading.opened.source.ends_with_answer()
+        {
+            self.end(None);
         }
     }
 
@@ -239,7 +261,7 @@ impl Answer {
     /// The body has ended, or broke with `fault`, which does not matter to an answer that had stopped before.
     fn end(&mut self, fault: Option<Fault>) {
         let State::Reading(reading) = &mut self.state else { return };
-        reading.opened.frames.finish(&mut self.frames_scratch);
+        reading.opened.source.finish(&mut self.frames_scratch);
         if self.decode().is_err() {
             // Half an event is no reason when the connection broke in the middle of it.
             self.failed = fault.or(self.failed.take());
@@ -253,7 +275,13 @@ impl Answer {
         };
         self.ready.extend(self.deltas_scratch.drain(..));
         match finished {
-            Ok(()) => self.state = State::Ended,
+            Ok(()) => {
+                if let State::Reading(reading) = std::mem::replace(&mut self.state, State::Ended)
+                    && reading.opened.decoder.is_done()
+                {
+                    reading.opened.source.settle();
+                }
+            }
             Err(_) if stopped => self.state = State::Ended,
             Err(fault) => self.fail(fault),
         }
@@ -261,7 +289,10 @@ impl Answer {
 
     fn time_out(&mut self, wait: Wait) {
         let url = match &self.state {
-            State::Opening(opening) => opening.url(),
+            State::Opening(opening) => {
+                opening.gave_up();
+                opening.url()
+            }
             State::Reading(reading) => Some(&reading.opened.url),
             State::Ended => None,
         };

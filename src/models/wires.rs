@@ -138,6 +138,14 @@ pub trait Wire: Send + Sync {
     fn decoder_for(&self, _request: &Request, model: &Model, _access: Access) -> Box<dyn Decoder> {
         self.decoder(model)
     }
+    /// The same request over a WebSocket, where this wire has one: `request` is what `encode` made.
+    fn socket(&self, _request: &HttpRequest) -> Option<SocketRequest> {
+        None
+    }
+    /// Whether a server at `url` takes bodies that are compressed with zstd.
+    fn takes_zstd(&self, _url: &str) -> bool {
+        false
+    }
     /// What an error answer means. `body` is at most 64 KiB of it.
     fn fault(&self, status: u16, body: &[u8]) -> Fault;
     /// The header in which an error answer names its error, where this wire has one.
@@ -148,6 +156,42 @@ pub trait Wire: Send + Sync {
     fn refusal(&self, refusal: &Refusal<'_>) -> Fault {
         self.fault(refusal.status, refusal.body)
     }
+}
+
+/// What a WebSocket is opened with, as data. The transport adds the credential, the user's headers and what the
+/// handshake consists of.
+#[derive(Debug)]
+pub struct SocketRequest {
+    /// With `http` or `https`.
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    /// Headers that want an id made up for this one connection where `headers` has none.
+    pub ids: &'static [&'static str],
+    /// What is said over a new connection.
+    pub dialogue: fn() -> Box<dyn Dialogue>,
+}
+
+/// What is said over one WebSocket: one request after the other, each with its answer.
+pub trait Dialogue: Send {
+    /// The message that asks for what the request's `body` asks for.
+    fn ask(&mut self, body: &[u8]) -> String;
+    /// A frame of the answer has come. It goes to the decoder all the same, unless it says otherwise.
+    fn hear(&mut self, frame: &Frame) -> Heard;
+    /// The answer is whole: what it said need not be sent again. Else the next `ask` sends all there is.
+    fn settle(&mut self, model: &Model);
+}
+
+/// What a frame says of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing: it is of the answer.
+    Answer,
+    /// Nothing, and the answer has not begun with it.
+    Aside,
+    /// The server does not know what went before: it must be asked in whole.
+    Unknown,
+    /// The server takes no more requests over this connection.
+    WornOut,
 }
 
 /// An error answer.

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::jsonc::{Document, Entry, JsoncError, Value};
 use super::nearest::nearest;
-use super::{CacheRetention, Diagnostic, LocalPlaces, Settings, Tools, table};
+use super::{CacheRetention, Diagnostic, LocalPlaces, ModelTransport, Settings, Tools, table};
 use crate::system::System;
 
 /// The user's file, in the config folder.
@@ -134,6 +134,7 @@ impl Loader<'_> {
                     }
                 }
                 "proxy" => layer.set(&entry, &mut settings.proxy),
+                "transport" => layer.word(&entry, ModelTransport::named, &mut settings.transport),
                 "noProxy" => {
                     if let Some(hosts) = layer.typed::<Vec<String>>(&entry) {
                         settings.no_proxy = hosts;
@@ -145,7 +146,7 @@ impl Loader<'_> {
                             files.iter().map(|file| expanded(file, self.home)).collect();
                     }
                 }
-                "cacheRetention" => layer.cache_retention(&entry, &mut settings.cache_retention),
+                "cacheRetention" => layer.word(&entry, CacheRetention::named, &mut settings.cache_retention),
                 "limits" => {
                     let limits = &mut settings.limits;
                     layer.numbers(
@@ -288,12 +289,18 @@ impl Layer<'_> {
         }
     }
 
-    fn cache_retention(&mut self, entry: &Entry<'_>, field: &mut CacheRetention) {
-        match self.typed::<Option<String>>(entry).map(|word| word.as_deref().map(CacheRetention::named)) {
-            Some(None) => *field = CacheRetention::default(),
+    /// One of the words of a setting; `null` stands for the default.
+    fn word<T: Default>(&mut self, entry: &Entry<'_>, named: fn(&str) -> Option<T>, field: &mut T) {
+        match self.typed::<Option<String>>(entry).map(|word| word.as_deref().map(named)) {
+            Some(None) => *field = T::default(),
             Some(Some(Some(named))) => *field = named,
             Some(Some(None)) => {
-                let message = format!("{} is none of none, short and long", entry.key);
+                let message = match table::words(&entry.key) {
+                    Some([first @ .., last]) => {
+                        format!("{} is none of {} and {last}", entry.key, first.join(", "))
+                    }
+                    Some([]) | None => format!("{} has no such value", entry.key),
+                };
                 self.diagnostics.push(Diagnostic::at(self.path, entry.value.error(message)));
             }
             None => {}
@@ -541,6 +548,18 @@ mod tests {
         assert_eq!(of(r#"{"cacheRetention":  "1h"}"#, &told), CacheRetention::Short);
         let told = [(1, 20, "cacheRetention: expected a string, found a boolean")];
         assert_eq!(of(r#"{"cacheRetention": true}"#, &told), CacheRetention::Short);
+    }
+
+    #[test]
+    fn a_word_chooses_the_transport() {
+        for transport in ModelTransport::ALL {
+            let settings = check(&format!("{{\"transport\": \"{}\"}}", transport.name()), None, &[]);
+            assert_eq!(settings.transport, transport);
+        }
+        let none = check("{\"transport\": \"sse\"}", Some("{\"transport\": null}"), &[]);
+        assert_eq!(none.transport, ModelTransport::Auto);
+        let told = [(1, 15, "transport is none of auto, sse, websocket and websocket-cached")];
+        check("{\"transport\": \"smoke\"}", None, &told);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Every setting by its name: what it may be and what it is for. The loader takes its bounds from here, and the
 //! page and the schema in `docs/` are made of it.
 
-use super::{CacheRetention, Settings};
+use super::{CacheRetention, ModelTransport, Settings};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -90,6 +90,19 @@ pub const SETTINGS: &[Setting] = &[
             field: |it| it.cache_retention.name(),
         },
         meaning: "How long providers are asked to keep prompts in their caches; see [prompt caching](providers.md#prompt-caching)",
+    },
+    Setting {
+        name: "transport",
+        kind: Kind::Word {
+            words: &[
+                ModelTransport::Auto.name(),
+                ModelTransport::Sse.name(),
+                ModelTransport::Websocket.name(),
+                ModelTransport::WebsocketCached.name(),
+            ],
+            field: |it| it.transport.name(),
+        },
+        meaning: "How answers of `openai-codex-responses` come: `sse` in the body of an HTTP answer; `websocket` over one connection for a session, else as `sse`; `websocket-cached` the same, and of the conversation only what is new is sent; `auto` is `websocket-cached`",
     },
     Setting {
         name: "permissions.allow",
@@ -235,6 +248,12 @@ pub(super) fn names(object: Option<&str>) -> Vec<&'static str> {
         names.extend(of(setting).filter(|name| !names.contains(name)));
     }
     names
+}
+
+/// The words of a setting.
+pub(super) fn words(name: &str) -> Option<&'static [&'static str]> {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+    if let Kind::Word { words, .. } = setting.kind { Some(words) } else { None }
 }
 
 /// The bounds of a number.

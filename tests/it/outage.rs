@@ -12,7 +12,7 @@ use crate::provider::Reply;
 use crate::provider::completions::{answer, text};
 use crate::server::{TestServer, Upstream};
 
-fn hi() -> PromptParams {
+pub(crate) fn hi() -> PromptParams {
     PromptParams { text: Some("hi".to_owned()), ..PromptParams::default() }
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod bedrock;
 pub(crate) mod completions;
 pub(crate) mod sigv4;
+pub(crate) mod socket;
 pub(crate) mod speech;
 
 use std::collections::VecDeque;
@@ -191,6 +192,37 @@ struct Script {
     requests: Mutex<Vec<Request>>,
     arrived: watch::Sender<usize>,
     connections: AtomicUsize,
+    /// What a client hears that asks for a WebSocket.
+    sockets: Mutex<Sockets>,
+    handshakes: Mutex<Vec<Request>>,
+    pongs: watch::Sender<usize>,
+}
+
+/// What a client hears that asks for a WebSocket.
+#[derive(Clone, Default)]
+pub(crate) enum Sockets {
+    /// That there are none.
+    #[default]
+    Unknown,
+    /// That it is agreed.
+    Agreed,
+    /// This.
+    Refused(Reply),
+}
+
+impl Script {
+    /// Notes a request, and says what the answer is.
+    fn asked(&self, request: Request) -> Reply {
+        let count = {
+            let mut requests = self.requests.lock().unwrap();
+            requests.push(request);
+            requests.len()
+        };
+        self.arrived.send_replace(count);
+        let reply = self.replies.lock().unwrap().pop_front();
+        let reply = reply.or_else(|| self.always.lock().unwrap().clone());
+        reply.unwrap_or_else(|| Reply::json(500, "{\"error\":\"no reply is scripted\"}"))
+    }
 }
 
 impl Provider {
@@ -215,6 +247,9 @@ impl Provider {
             requests: Mutex::default(),
             arrived: sender,
             connections: AtomicUsize::new(0),
+            sockets: Mutex::default(),
+            handshakes: Mutex::default(),
+            pongs: watch::Sender::new(0),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, acceptor, Arc::clone(&script)));
@@ -239,6 +274,21 @@ impl Provider {
     /// The answer to every request that has none in the queue.
     pub(crate) fn always(&self, reply: Reply) {
         *self.script.always.lock().unwrap() = Some(reply);
+    }
+
+    /// What a client hears that asks for a WebSocket; it is not counted as a request.
+    pub(crate) fn sockets(&self, sockets: Sockets) {
+        *self.script.sockets.lock().unwrap() = sockets;
+    }
+
+    /// All requests for a WebSocket so far.
+    pub(crate) fn handshakes(&self) -> Vec<Request> {
+        self.script.handshakes.lock().unwrap().clone()
+    }
+
+    /// Resolves when so many pings have been answered between two requests of a WebSocket.
+    pub(crate) async fn pongs(&self, count: usize) {
+        self.script.pongs.subscribe().wait_for(|pongs| *pongs >= count).await.expect("the provider runs");
     }
 
     /// How many connections clients have made.
@@ -335,15 +385,21 @@ async fn serve(mut socket: impl Socket, script: &Script) {
     let (closer, closed) = watch::channel(false);
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut socket, &mut buffer, &closed).await {
-        let count = {
-            let mut requests = script.requests.lock().unwrap();
-            requests.push(request);
-            requests.len()
+        let reply = if request.header("upgrade").is_some() {
+            script.handshakes.lock().unwrap().push(request.clone());
+            let sockets = script.sockets.lock().unwrap().clone();
+            match sockets {
+                Sockets::Unknown => Reply::status(426),
+                Sockets::Agreed => {
+                    socket::serve(request, socket, script, buffer).await;
+                    closer.send_replace(true);
+                    return;
+                }
+                Sockets::Refused(reply) => reply,
+            }
+        } else {
+            script.asked(request)
         };
-        script.arrived.send_replace(count);
-        let reply = script.replies.lock().unwrap().pop_front();
-        let reply = reply.or_else(|| script.always.lock().unwrap().clone());
-        let reply = reply.unwrap_or_else(|| Reply::json(500, "{\"error\":\"no reply is scripted\"}"));
         if play(reply, &mut socket, &mut buffer).await == After::Close {
             break;
         }

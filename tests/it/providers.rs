@@ -5,6 +5,7 @@
 
 mod caching;
 mod cloudflare;
+mod codex;
 mod headers;
 mod internet;
 mod page;

@@ -6,6 +6,7 @@ mod messages;
 mod routes;
 pub(crate) mod tls;
 pub(crate) mod tunnel;
+mod websocket;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use std::time::Duration;
 use aside::accounts::Credential;
 use aside::catalog::{Cost, Model, Thinking};
 use aside::models::{
-    Backends, Call, Category, Content, Delta, DeltaStream, Fault, Message, Request, StopReason, Stream,
-    ToolSpec,
+    Backends, CacheRetention, Call, Category, Content, Delta, DeltaStream, Fault, Message, Request,
+    StopReason, Stream, ToolSpec,
 };
-use aside::settings::Settings;
+use aside::settings::{ModelTransport, Settings};
 use aside::system::{Clock, Dirs, Env, Random, RealFiles, System};
 use futures_util::StreamExt as _;
 
@@ -36,6 +37,7 @@ struct Asking {
     credential: Credential,
     headers: Vec<(String, secrecy::SecretString)>,
     tools: Vec<ToolSpec>,
+    cache: CacheRetention,
     variables: Vec<(&'static str, String)>,
     clock: Arc<AtomicU64>,
 }
@@ -66,6 +68,7 @@ fn ask(base_url: &str) -> Asking {
         credential: Credential::Key(KEY.to_owned().into()),
         headers: Vec::new(),
         tools: Vec::new(),
+        cache: CacheRetention::default(),
         variables: Vec::new(),
         clock: Arc::default(),
     }
@@ -87,11 +90,17 @@ impl Asking {
         self
     }
 
+    fn cache(mut self, cache: CacheRetention) -> Self {
+        self.cache = cache;
+        self
+    }
+
     fn start(&self) -> DeltaStream {
         let request = Request {
             messages: vec![Message::User(vec![Content::Text("hi".into())])],
             session: "s".into(),
             tools: self.tools.clone(),
+            cache: self.cache,
             variables: self.variables.iter().cloned().collect(),
             ..Request::default()
         };

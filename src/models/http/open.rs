@@ -2,19 +2,23 @@
 //! stream means. It must never send a key to another host than the model's.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::redact::Redactor;
 use super::reuse::Answered;
 use super::sign::{Scope, Unsigned, sign};
+use super::socket::{self, Handshake, Keep, Key, Outcome, Sockets, Wanted};
+use super::source::Source;
 use crate::accounts::Credential;
 use crate::models::fault::clean;
 use crate::models::frames::Frames;
@@ -24,28 +28,40 @@ use crate::net::fault::Again;
 use crate::net::retry_after;
 use crate::net::transport::faults::{self, Circumstances};
 use crate::net::transport::{Detail, Transport, Versions};
+use crate::settings::ModelTransport;
 
 /// Bytes of an error answer that are read.
 const ERROR_LIMIT: usize = 64 << 10;
 /// How long they may take: whoever waits is to be told of the error soon.
 const ERROR_TIME: Duration = Duration::from_secs(2);
-
-type Body = Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<Bytes>> + Send>>;
+/// How hard a body is compressed.
+const ZSTD_LEVEL: i32 = 3;
 
 /// An answer whose head has come and is an event stream's.
 pub(super) struct Opened {
-    pub(super) body: Body,
-    pub(super) frames: Frames,
+    pub(super) source: Source,
     pub(super) decoder: Box<dyn Decoder>,
     pub(super) redactor: Redactor,
     /// Where from, for messages.
     pub(super) url: Url,
     pub(super) warnings: Vec<String>,
+    /// Nothing is wrong, but the person may want to know.
+    pub(super) note: Option<String>,
+}
+
+/// What calls are made with, and share.
+pub(super) struct Means {
+    pub(super) transport: Arc<Transport>,
+    pub(super) answered: Arc<Answered>,
+    pub(super) sockets: Arc<Sockets>,
 }
 
 /// An answer on its way.
 pub(super) struct Opening {
     url: Option<Url>,
+    sockets: Arc<Sockets>,
+    /// Set while a WebSocket is tried, and from then on.
+    trying: Arc<OnceLock<Key>>,
     future: Pin<Box<dyn Future<Output = Result<Opened, Fault>> + Send>>,
 }
 
@@ -53,6 +69,13 @@ impl Opening {
     /// Where to, where that is known.
     pub(super) fn url(&self) -> Option<&Url> {
         self.url.as_ref()
+    }
+
+    /// Nobody waits for it any longer, as nothing came. If that was a WebSocket's doing it is not tried again.
+    pub(super) fn gave_up(&self) {
+        if let Some(key) = self.trying.get() {
+            self.sockets.refuse(*key);
+        }
     }
 
     pub(super) fn as_mut(&mut self) -> Pin<&mut Self> {
@@ -69,17 +92,18 @@ impl Future for Opening {
 }
 
 /// Prepares the call; nothing happens until it is polled.
-pub(super) fn open(transport: Arc<Transport>, answered: Arc<Answered>, call: Call) -> Opening {
+pub(super) fn open(means: Means, call: Call) -> Opening {
     let url = match wires::wire(&call.model.wire) {
         Some(wire) => Url::parse(&wire.base_url(&call.request, &call.model)).ok(),
         None => None,
     };
-    Opening { url, future: Box::pin(run(transport, answered, call)) }
+    let (sockets, trying) = (Arc::clone(&means.sockets), Arc::<OnceLock<Key>>::default());
+    Opening { url, sockets, trying: Arc::clone(&trying), future: Box::pin(run(means, call, trying)) }
 }
 
-async fn run(transport: Arc<Transport>, answered: Arc<Answered>, call: Call) -> Result<Opened, Fault> {
+async fn run(means: Means, call: Call, trying: Arc<OnceLock<Key>>) -> Result<Opened, Fault> {
     let redactor = Redactor::new(&call);
-    let outcome = attempt(transport, &answered, call, redactor.clone()).await;
+    let outcome = attempt(&means, &call, &redactor, &trying).await;
     outcome.map_err(|mut fault| {
         redactor.fault(&mut fault);
         fault
@@ -87,25 +111,36 @@ async fn run(transport: Arc<Transport>, answered: Arc<Answered>, call: Call) -> 
 }
 
 async fn attempt(
-    transport: Arc<Transport>,
-    answered: &Answered,
-    call: Call,
-    redactor: Redactor,
+    means: &Means,
+    call: &Call,
+    redactor: &Redactor,
+    trying: &OnceLock<Key>,
 ) -> Result<Opened, Fault> {
+    let Means { transport, answered, .. } = means;
     let wire = wires::wire(&call.model.wire).ok_or_else(|| fault::unknown_wire(&call.model.wire))?;
     let access = access(wire, &call.credential);
     wire.check(&call.request, &call.model, access)?;
     let request = wire.encode(&call.request, &call.model, access);
-    within_limit(&request, &call)?;
+    within_limit(&request, call)?;
+    let note = match by_socket(means, wire, call, &request, redactor, trying).await? {
+        BySocket::Opened(opened) => return Ok(*opened),
+        BySocket::Instead(note) => note,
+    };
     let url = parse_url(&request.url)?;
-    let headers = headers(wire, &call, &request, &url)?;
+    let mut headers = headers(wire, call, &request, &url)?;
     let framing = request.framing;
     let versions = if wire.http1_only(&call.request) { Versions::Http1 } else { Versions::All };
-    let route = Arc::clone(&transport)
-        .route_over(versions, Detail::Plain, &url, &call.settings, &call.system)
-        .await?;
+    let route =
+        Arc::clone(transport).route_over(versions, Detail::Plain, &url, &call.settings, &call.system).await?;
+    let mut body = request.body;
+    if wire.takes_zstd(&request.url)
+        && let Ok(small) = zstd::bulk::compress(&body, ZSTD_LEVEL)
+    {
+        body = small;
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+    }
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
-    let body = Bytes::from(request.body);
+    let body = Bytes::from(body);
     let send = || {
         let request = route.client.request(method.clone(), url.clone());
         request.headers(headers.clone()).body(body.clone()).send()
@@ -127,15 +162,89 @@ async fn attempt(
     {
         return Err(faults::proxy_login(&url, proxy));
     }
-    let response = check(response, wire, framing, &url, &call, &redactor).await?;
+    let response = check(response, wire, framing, &url, call, redactor).await?;
     Ok(Opened {
-        body: Box::pin(response.bytes_stream()),
-        frames: Frames::new(framing, call.settings.limits.max_message_bytes),
+        source: Source::Body {
+            body: Box::pin(response.bytes_stream()),
+            frames: Frames::new(framing, call.settings.limits.max_message_bytes),
+        },
         decoder: wire.decoder_for(&call.request, &call.model, access),
-        redactor,
+        redactor: redactor.clone(),
         url,
         warnings: route.warnings,
+        note,
     })
+}
+
+/// What came of asking over a WebSocket.
+enum BySocket {
+    Opened(Box<Opened>),
+    /// The call goes over HTTP; with what the person should know of the reason.
+    Instead(Option<String>),
+}
+
+/// Asks over a WebSocket, where the wire has one and the settings want it.
+async fn by_socket(
+    means: &Means,
+    wire: &'static dyn Wire,
+    call: &Call,
+    request: &HttpRequest,
+    redactor: &Redactor,
+    trying: &OnceLock<Key>,
+) -> Result<BySocket, Fault> {
+    let keep = match call.settings.transport {
+        ModelTransport::Sse => return Ok(BySocket::Instead(None)),
+        ModelTransport::Websocket => Keep::Yes,
+        ModelTransport::Auto | ModelTransport::WebsocketCached => Keep::WithContext,
+    };
+    let Some(socket) = wire.socket(request) else { return Ok(BySocket::Instead(None)) };
+    let url = parse_url(&socket.url)?;
+    let bare = HttpRequest { headers: socket.headers, body: Vec::new(), url: socket.url, ..request.clone() };
+    let mut headers = headers(wire, call, &bare, &url)?;
+    for name in [ACCEPT, ACCEPT_ENCODING] {
+        headers.remove(name);
+    }
+    let Means { transport, sockets, .. } = means;
+    let route = Arc::clone(transport)
+        .route_over(Versions::Http1, Detail::Plain, &url, &call.settings, &call.system)
+        .await?;
+    let key = Key::of(&url, &headers, &call.request.session, route.proxy.as_ref());
+    // A conversation that names itself to nobody leaves no connection behind.
+    let is_named = socket.ids.iter().any(|name| headers.contains_key(*name));
+    let keep = if is_named { keep } else { Keep::No };
+    let id = format!("{}{}", call.system.random.id(), call.system.random.id());
+    for name in socket.ids.iter().filter(|_| !is_named) {
+        insert(&mut headers, name, &id, Shown::Yes)?;
+    }
+    let check = |response: reqwest::Response| -> Pin<Box<dyn Future<Output = Fault> + Send + '_>> {
+        let url = &url;
+        Box::pin(async move {
+            match check(response, wire, Framing::Sse, url, call, redactor).await {
+                Err(fault) => fault,
+                // Only errors are checked.
+                Ok(response) => faults::not_a_stream(url, response.status().as_u16(), "nothing", None),
+            }
+        })
+    };
+    let handshake = Handshake { url: &url, headers, call, transport, route: &route, check: &check };
+    let wanted = Wanted { handshake, body: &request.body, dialogue: socket.dialogue, key, keep, trying };
+    match socket::open(sockets, wanted).await? {
+        Outcome::Talk(talk) => Ok(BySocket::Opened(Box::new(Opened {
+            source: Source::Socket(talk),
+            decoder: wire.decoder_for(&call.request, &call.model, access(wire, &call.credential)),
+            redactor: redactor.clone(),
+            url,
+            warnings: route.warnings,
+            note: None,
+        }))),
+        Outcome::Instead(mut note) => {
+            if let Some(note) = &mut note {
+                redactor.text(note);
+                tracing::info!("{note}");
+            }
+            Ok(BySocket::Instead(note))
+        }
+    }
 }
 
 /// Refuses what the model's data say is too long, rather than sending it for nothing.
@@ -189,9 +298,9 @@ fn parse_url(text: &str) -> Result<Url, Fault> {
 /// The wire's headers, over them the key, over them the user's own; a signature last, as it stands for them.
 fn headers(wire: &dyn Wire, call: &Call, request: &HttpRequest, url: &Url) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
-    headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     // What a proxy sends unasked is understood too, but those forms hold short events back more often.
-    headers.insert(reqwest::header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     for (name, value) in &request.headers {
         insert(&mut headers, name, value, Shown::Yes)?;
     }

@@ -1,11 +1,15 @@
 //! The Responses API that subscriptions of `ChatGPT` are used through: that of `openai_responses.rs` with
-//! instructions of its own and narrower choices. It must never claim to be another client than it is.
+//! instructions of its own and narrower choices, over server-sent events or a WebSocket. It must never claim to be
+//! another client than it is. Next: `socket.rs`.
+
+mod error;
+mod socket;
 
 use super::openai_responses::{Dialect, decoder, encode};
-use super::{Access, Auth, Decoder, Framing, HttpRequest, Wire, error_body, openai};
+use super::{Access, Auth, Decoder, Framing, HttpRequest, SocketRequest, Wire, openai};
 use crate::catalog::Model;
 use crate::models::message::{CacheRetention, Request};
-use crate::models::{Category, Fault};
+use crate::models::Fault;
 
 /// The account that a token belongs to.
 const ACCOUNT: &str = "chatgpt_account_id";
@@ -13,6 +17,10 @@ const ACCOUNT: &str = "chatgpt_account_id";
 const BASE_URL: &str = "https://chatgpt.com/backend-api";
 /// The limit for the session's name, in characters.
 const MAX_SESSION: usize = 64;
+/// What names the session.
+const SESSION_HEADERS: [&str; 2] = ["session-id", "x-client-request-id"];
+/// Headers that only a stream of events has, or has another way.
+const OF_STREAMS: [&str; 3] = ["content-type", "accept", "openai-beta"];
 
 /// The wire `openai-codex-responses`.
 #[derive(Clone, Copy, Debug)]
@@ -42,16 +50,28 @@ impl Wire for Api {
         }
     }
 
+    fn socket(&self, request: &HttpRequest) -> Option<SocketRequest> {
+        let plain = request.headers.iter().filter(|(name, _)| !OF_STREAMS.contains(name)).cloned();
+        let beta = ("openai-beta", "responses_websockets=2026-02-06".to_owned());
+        Some(SocketRequest {
+            url: request.url.clone(),
+            headers: plain.chain([beta]).collect(),
+            ids: &SESSION_HEADERS,
+            dialogue: || Box::<socket::Conversation>::default(),
+        })
+    }
+
+    fn takes_zstd(&self, url: &str) -> bool {
+        // Others that speak this API need not.
+        url.starts_with("https://chatgpt.com/")
+    }
+
     fn decoder(&self, model: &Model) -> Box<dyn Decoder> {
-        decoder(model, Dialect::Codex)
+        Box::new(error::Refined(decoder(model, Dialect::Codex)))
     }
 
     fn fault(&self, status: u16, body: &[u8]) -> Fault {
-        let fault = error_body::fault(status, body);
-        match fault.code.as_deref() {
-            Some("usage_limit_reached" | "usage_not_included") => used_up(fault, body),
-            _ => fault,
-        }
+        error::fault(status, body)
     }
 }
 
@@ -79,27 +99,9 @@ fn headers(request: &Request) -> Vec<(&'static str, String)> {
     }
     let session: String = openai::session(request).chars().take(MAX_SESSION).collect();
     if request.cache != CacheRetention::None && !session.is_empty() {
-        headers.extend(["session-id", "x-client-request-id"].map(|name| (name, session.clone())));
+        headers.extend(SESSION_HEADERS.map(|name| (name, session.clone())));
     }
     headers
-}
-
-/// The plan has nothing left: not to be tried again soon, and no matter of requests per minute.
-fn used_up(fault: Fault, body: &[u8]) -> Fault {
-    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let plan = body.pointer("/error/plan_type").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let plan: String = plan.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    let seconds = body.pointer("/error/resets_in_seconds").and_then(serde_json::Value::as_u64);
-    let of_plan = if plan.is_empty() { String::new() } else { format!(" of the plan {plan}") };
-    let again = seconds.map_or(String::new(), |seconds| format!("; try again in {} min", seconds.div_ceil(60)));
-    Fault {
-        status: fault.status,
-        retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)),
-        message: format!("the ChatGPT usage limit{of_plan} is reached{again}"),
-        code: fault.code,
-        said: fault.said,
-        ..Fault::new(Category::PaymentRequired, "")
-    }
 }
 
 #[cfg(test)]
@@ -110,7 +112,7 @@ mod tests {
     use crate::catalog::ThinkingLevel;
     use crate::models::message::{Content, Message, ToolSpec};
     use crate::models::wires::Frame;
-    use crate::models::{Delta, StopReason};
+    use crate::models::{Category, Delta, StopReason};
 
     fn codex() -> Model {
         Model { wire: "openai-codex-responses".into(), ..model("openai-codex", BASE_URL) }
@@ -167,6 +169,18 @@ mod tests {
         assert_eq!(headers.len(), 5);
         expect_test::expect![[r#"{"model":"m","instructions":"be brief","input":[{"role":"user","content":[{"type":"input_text","text":"hi"}]}],"stream":true,"store":false,"tools":[{"type":"function","name":"read","description":"Reads.","parameters":{"type":"object","properties":{}},"strict":null}],"tool_choice":"auto","parallel_tool_calls":true,"text":{"verbosity":"low","format":{"type":"json_schema","name":"answer","schema":{"type":"object"}}},"include":["reasoning.encrypted_content"]}"#]].assert_eq(&String::from_utf8(body).unwrap());
         check_schema(|request, model| Api.encode(request, model, Access::Subscription).body);
+    }
+
+    #[test]
+    fn a_model_that_would_go_on_is_known_by_its_stop() {
+        for (said, expected) in [("true", "completed"), ("false", "completed, end_turn: false"), ("null", "completed")] {
+            let data = format!(
+                r#"{{"type":"response.completed","response":{{"status":"completed","end_turn":{said},"output":[]}}}}"#
+            );
+            let (deltas, fault) = decode(&Api, &codex(), &[Frame { event: String::new(), data }]);
+            let stop = Delta::Stop { reason: StopReason::EndTurn, raw: Some(expected.to_owned()) };
+            assert_eq!((deltas.last(), fault), (Some(&stop), None));
+        }
     }
 
     #[test]

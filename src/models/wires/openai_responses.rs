@@ -14,6 +14,7 @@ mod slot;
 mod stream;
 
 pub(super) use self::body::{Dialect, encode};
+pub(super) use self::input::said_before;
 use self::compat::{Affinity, Compat};
 use self::prices::Prices;
 use super::{Access, Auth, Decoder, Framing, HttpRequest, Wire, error_body, openai};

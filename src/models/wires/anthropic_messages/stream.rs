@@ -482,10 +482,13 @@ impl Stream {
         }
         // Where the connection broke within the error, its start may still say what it was.
         let error = ErrorBody::of(data).or_else(|| ErrorBody::of(&json::complete(&json::repair(data))));
-        Err(match error {
+        let mut fault = match error {
             Some(error) => fault::broken_off(error.status, &error.code, &error.text),
             None => fault::broken_off(None, "", if data.starts_with('{') { "" } else { data }),
-        })
+        };
+        // More telling than the type of the error, and not in every event.
+        fault.code = event::error_code(data.as_bytes()).map(Into::into).or(fault.code);
+        Err(fault)
     }
 
     /// Passes on what a block kept until its end.

@@ -37,6 +37,15 @@ fn run(body: &[u8]) -> (Vec<Delta>, Option<Fault>) {
 }
 
 #[test]
+fn the_exact_code_of_an_error_in_the_middle_is_kept() {
+    let data = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded","details":{"error_code":"capacity_of_region"}}}"#;
+    let (_, fault) = decode(&Api, &model(), &[Frame { event: "error".into(), data: data.into() }]);
+    let fault = fault.unwrap();
+    // The type decides what it is, whatever the code is called.
+    assert_eq!((fault.category, fault.code.as_deref()), (Category::Overloaded, Some("capacity_of_region")));
+}
+
+#[test]
 fn fixtures_give_their_deltas() {
     answers::check_deltas(&Api, &model(), "anthropic-messages");
 }

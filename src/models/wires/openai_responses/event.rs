@@ -147,6 +147,9 @@ pub(super) struct Response<'a> {
     pub(super) service_tier: Text<'a>,
     #[serde(default, borrow)]
     pub(super) error: Option<&'a RawValue>,
+    /// Whether the model had said all that it wanted, where a server tells.
+    #[serde(default, borrow)]
+    end_turn: Option<&'a RawValue>,
     #[serde(default, borrow)]
     incomplete_details: Option<&'a RawValue>,
     #[serde(default, borrow)]
@@ -170,6 +173,11 @@ impl<'a> Response<'a> {
         }
         let details = self.incomplete_details.and_then(|raw| serde_json::from_str::<Details<'_>>(raw.get()).ok());
         details.map_or(String::new(), |details| details.reason.0.into_owned())
+    }
+
+    /// Whether the model would go on if it were asked to.
+    pub(super) fn would_go_on(&self) -> bool {
+        self.end_turn.is_some_and(|said| said.get() == "false")
     }
 
     /// Its items, which some servers leave out.

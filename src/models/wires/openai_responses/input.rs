@@ -140,6 +140,14 @@ pub(super) fn convert<'a>(
     out
 }
 
+/// An answer as the next request has it, one text for each item.
+pub(in crate::models::wires) fn said_before(assistant: &Assistant) -> Vec<String> {
+    let mut items = Vec::new();
+    convert_assistant(assistant, &mut 0, &mut items);
+    // Strings, numbers and maps with string keys always serialise.
+    items.iter().map(|item| serde_json::to_string(item).unwrap_or_default()).collect()
+}
+
 fn parts(content: &[Content]) -> Vec<Part<'_>> {
     content
         .iter()

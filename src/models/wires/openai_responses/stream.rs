@@ -316,6 +316,7 @@ impl Stream {
             },
             _ if calls => (StopReason::ToolUse, status.to_owned()),
             _ if self.refused => (StopReason::Refusal, status.to_owned()),
+            _ if response.would_go_on() => (StopReason::EndTurn, format!("{status}, end_turn: false")),
             _ => (StopReason::EndTurn, status.to_owned()),
         };
         self.stopped = true;
