@@ -162,7 +162,14 @@ pub fn classify(status: Option<u16>, code: &str, text: &str) -> Category {
         _ if says(&["permission_", "forbidden"]) => Category::Permission,
         _ if says(NO_MODEL) => Category::NotFound,
         _ if says(&["timeout", "timed out"]) => Category::Timeout,
-        _ if says(&["invalid_request", "invalid request", "bad request", "tool_use_failed"]) => {
+        _ if says(&[
+            "invalid_request",
+            "invalid request",
+            "invalid_prompt",
+            "bad request",
+            "tool_use_failed",
+        ]) =>
+        {
             Category::InvalidRequest
         }
         _ => Category::Server,
@@ -301,6 +308,7 @@ mod tests {
         check(None, "overloaded_error", "Overloaded", Category::Overloaded);
         check(None, "rate_limit_exceeded", "", Category::RateLimit);
         check(None, "invalid_request_error", "no", Category::InvalidRequest);
+        check(None, "invalid_prompt", "no", Category::InvalidRequest);
         check(None, "", "internal error", Category::Server);
         check(None, "context_length_exceeded", "", Category::ContextOverflow);
         check(400, "tool_use_failed", "Tool call validation failed", Category::InvalidRequest);

@@ -2,6 +2,7 @@
 //! left of an answer that broke.
 
 mod cancel;
+mod odd;
 mod table;
 mod talk;
 

@@ -193,10 +193,16 @@ impl Session {
             return;
         };
         let text = models::json::arguments(&call.arguments);
+        let missing = format!("Tool \"{}\" not found.", item::cut(&call.name));
         let arguments = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
         let Some(tool) = self.tool_of(id) else {
-            let outcome = ToolOutcome::failed(format!("Tool \"{}\" not found.", item::cut(&call.name)));
-            return self.tool_ended(id, outcome);
+            // The call goes back all the same, and only JSON can: else the model would not hear of its mistake.
+            self.transcript.update(id, |item| {
+                if let ItemBody::ToolCall(call) = &mut item.body {
+                    call.arguments = text;
+                }
+            });
+            return self.tool_ended(id, ToolOutcome::failed(missing));
         };
         let limit = self.world.settings.limits.max_tool_calls_per_turn;
         if let Some(turn) = &mut self.turn {

@@ -17,7 +17,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use url::Url;
 
 pub(super) use self::connect::Handshake;
@@ -163,9 +163,10 @@ pub(super) async fn open(sockets: &Arc<Sockets>, wanted: Wanted<'_>) -> Result<O
                     limit,
                 })));
             }
+            Err(Failed::Fault(error)) => return Err(said::broken(url, &error, handshake.limit())),
             // A connection that was kept may have gone bad meanwhile: that says nothing of new ones.
-            Err(_) if was_kept => {}
-            Err(why) => return Ok(instead(sockets, key, url, &why)),
+            Err(Failed::Broken(_)) if was_kept => {}
+            Err(Failed::Broken(why)) => return Ok(instead(sockets, key, url, &why)),
         }
         was_kept = false;
     }
@@ -176,19 +177,27 @@ fn instead(sockets: &Sockets, key: Key, url: &Url, why: &str) -> Outcome {
     Outcome::Instead(Some(said::instead(url, why)))
 }
 
-/// Sends a request and waits until the answer begins. Returns what came, and what the last of it means; an error says
-/// why nothing came.
-async fn begin(line: &mut Line, message: String) -> Result<(Vec<Frame>, Heard), String> {
-    line.stream.send(Message::text(message)).await.map_err(|error| said::why(&error))?;
+/// Why no answer began.
+enum Failed {
+    /// The connection was of no use.
+    Broken(String),
+    /// It was, but for what came over it.
+    Fault(Error),
+}
+
+/// Sends a request and waits until the answer begins. Returns what came, and what the last of it means.
+async fn begin(line: &mut Line, message: String) -> Result<(Vec<Frame>, Heard), Failed> {
+    line.stream.send(Message::text(message)).await.map_err(|error| Failed::Broken(said::why(&error)))?;
     let mut frames = Vec::new();
     loop {
         let frame = match line.stream.next().await {
             Some(Ok(Message::Text(text))) => frame(text.as_str()),
             Some(Ok(Message::Binary(bytes))) => frame(&String::from_utf8_lossy(&bytes)),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-            Some(Ok(Message::Close(close))) => return Err(said::closed(close.as_ref())),
-            Some(Err(error)) => return Err(said::why(&error)),
-            None => return Err(said::closed(None)),
+            Some(Ok(Message::Close(close))) => return Err(Failed::Broken(said::closed(close.as_ref()))),
+            Some(Err(error @ Error::Capacity(_))) => return Err(Failed::Fault(error)),
+            Some(Err(error)) => return Err(Failed::Broken(said::why(&error))),
+            None => return Err(Failed::Broken(said::closed(None))),
         };
         let heard = line.dialogue.hear(&frame);
         frames.push(frame);

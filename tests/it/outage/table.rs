@@ -4,12 +4,13 @@
 //! counts the requests. What holds for all rows: no key and no markup in any line, one `retry` before each
 //! further request, and the text that a client shows in the end is the text of the result.
 
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::time::Instant;
 
 use aside_protocol::{PromptParams, PromptResult, StopReason};
 use serde_json::{Value, json};
 
-use super::talk::{Counts, WireTalk, wires};
+use super::talk::{Counts, Failure, Refusal, TALKS, Way, WireTalk};
 use super::{hi, of_kind, shown};
 use crate::provider::{Provider, Reply};
 use crate::server::{TestServer, Upstream};
@@ -43,6 +44,10 @@ struct Row {
     text: Option<&'static str>,
     /// Requests that reach the provider.
     requests: usize,
+    /// Those that are tried over a WebSocket first, and not counted as further tries.
+    before: usize,
+    /// The ways that it is for.
+    ways: &'static [Way],
     /// Requests that are made, where the provider cannot count them.
     tries: Option<usize>,
     says: Vec<String>,
@@ -63,6 +68,8 @@ fn row(name: impl Into<String>) -> Row {
         kind: None,
         text: None,
         requests: 1,
+        before: 0,
+        ways: &[Way::Body, Way::Socket],
         tries: None,
         says: Vec::new(),
         hints: Vec::new(),
@@ -91,6 +98,18 @@ impl Row {
     fn fails(mut self, kind: &'static str, requests: usize) -> Self {
         self.kind = Some(kind);
         self.requests = requests;
+        self
+    }
+
+    /// For answers in a body only.
+    fn in_body(mut self) -> Self {
+        self.ways = &[Way::Body];
+        self
+    }
+
+    /// Over a WebSocket one request more is made, before it is given up.
+    fn first_by(mut self, way: Way) -> Self {
+        self.before = usize::from(way == Way::Socket);
         self
     }
 
@@ -144,15 +163,16 @@ impl Row {
     }
 }
 
-/// 2 GiB of comments, of which two megabytes travel: one block that is repeated.
-fn bomb() -> Reply {
-    let line = [b":".to_vec(), b"a".repeat(62), b"\n".to_vec()].concat();
+/// 2 GiB of signs of life, of which two megabytes travel: one block that is repeated.
+fn bomb(talk: &dyn WireTalk) -> Reply {
+    let line = talk.alive(1 << 10);
+    let plain = line.repeat((16 << 20) / line.len());
     let mut compressor = flate2::Compress::new(flate2::Compression::fast(), false);
     let mut block = Vec::with_capacity(1 << 20);
-    compressor.compress_vec(&line.repeat((16 << 20) / 64), &mut block, flate2::FlushCompress::Full).unwrap();
-    assert_eq!(compressor.total_in(), 16 << 20, "all of it is in the block");
+    compressor.compress_vec(&plain, &mut block, flate2::FlushCompress::Full).unwrap();
+    assert_eq!(compressor.total_in(), plain.len() as u64, "all of it is in the block");
     let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-    Reply::stream().header("content-encoding", "gzip").chunk(head).flood(block, 128).stall()
+    talk.stream().header("content-encoding", "gzip").chunk(head).flood(block, 128).stall()
 }
 
 fn rows(talk: &dyn WireTalk, thief: &str) -> Vec<Row> {
@@ -160,9 +180,9 @@ fn rows(talk: &dyn WireTalk, thief: &str) -> Vec<Row> {
         "<!DOCTYPE html><html><head><title>502 Bad\u{1b}[31m Gateway</title></head><body>x</body></html>";
     let page = |status| Reply::status(status).header("content-type", "text/html").chunk(html);
     let mut rows = vec![
-        row("401").always(talk.error(401, "authentication_error", "no")).fails("authRequired", 1),
-        row("403").always(talk.error(403, "permission_error", "no")).fails("permissionDenied", 1),
-        row("404").always(talk.error(404, "not_found_error", "no")).fails("notFound", 1),
+        row("401").always(talk.error(401, Refusal::Plain, "no")).fails("authRequired", 1),
+        row("403").always(talk.error(403, Refusal::Plain, "no")).fails("permissionDenied", 1),
+        row("404").always(talk.error(404, Refusal::Plain, "no")).fails("notFound", 1),
     ];
     for row in &mut rows {
         row.says.push(format!("lab answered with status {}: no", row.name));
@@ -185,30 +205,30 @@ fn rows(talk: &dyn WireTalk, thief: &str) -> Vec<Row> {
     ] {
         rows.push(
             row(format!("{status} always"))
-                .always(talk.error(status, "api_error", "no"))
+                .always(talk.error(status, Refusal::Plain, "no"))
                 .fails(kind, requests)
                 .says(format!("lab answered with status {status}: no")),
         );
     }
-    rows.extend([
+    rows.extend(vec![
         row("key echoed in the error body")
-            .always(talk.error(401, "authentication_error", &format!("bad key {KEY}, \u{1b}[1mno\u{202e}")))
+            .always(talk.error(401, Refusal::Plain, &format!("bad key {KEY}, \u{1b}[1mno\u{202e}")))
             .fails("authRequired", 1)
             .says("bad key ***, no"),
         row("key echoed in an error event, in other forms")
-            .always(talk.begun("Hello").chunk(talk.error_event(
-                "authentication_error",
-                &format!("bad {KEY}, {KEY_IN_URL} and {KEY_IN_BASE64}"),
-            )))
+            .always(talk.begun("Hello").chunk(
+                talk.error_event(Failure::Key, &format!("bad {KEY}, {KEY_IN_URL} and {KEY_IN_BASE64}")),
+            ))
             .fails("authRequired", 1)
             .says("bad ***, *** and dXNlcjp***Q=="),
         row("prompt too long").always(talk.overflow()).fails("contextOverflow", 1).hints("compact"),
         row("bodyless 413 of cerebras")
+            .in_body()
             .of("cerebras")
             .always(Reply::status(413))
             .fails("contextOverflow", 1)
             .says("cerebras answered with status 413"),
-        row("bodyless 413 of another").always(Reply::status(413)).fails("providerRejected", 1),
+        row("bodyless 413 of another").in_body().always(Reply::status(413)).fails("providerRejected", 1),
         row("counts beyond the window")
             .always(talk.begun("cut").chunk(talk.end(Counts { input: 1_001, output: 2 })))
             .fails("contextOverflow", 1)
@@ -216,35 +236,36 @@ fn rows(talk: &dyn WireTalk, thief: &str) -> Vec<Row> {
             .says("it has 1001 tokens, and the model's context 1000"),
         row("no room for an answer")
             .always(
-                Reply::stream()
-                    .chunk(talk.begin())
-                    .chunk(talk.end_of_length(Counts { input: 995, output: 0 })),
+                talk.stream().chunk(talk.begin()).chunk(talk.end_of_length(Counts { input: 995, output: 0 })),
             )
             .fails("contextOverflow", 1)
             .says("no room for an answer"),
         row("429, Retry-After 0.05, always")
-            .always(talk.error(429, "rate_limit_error", "slow down").header("retry-after", "0.05"))
+            .always(talk.error(429, Refusal::Plain, "slow down").header("retry-after", "0.05"))
             .fails("rateLimited", 4),
         row("429 once")
-            .first(talk.error(429, "rate_limit_error", "slow down"))
+            .first(talk.error(429, Refusal::Plain, "slow down"))
             .always(talk.answer(&["Yes."]))
             .costs(2)
             .text("Yes."),
         row("429, Retry-After 7200")
-            .always(talk.error(429, "rate_limit_error", "slow down").header("retry-after", "7200"))
+            .always(talk.error(429, Refusal::Plain, "slow down").header("retry-after", "7200"))
             .fails("rateLimited", 1)
             .says("it asks to wait 2 h"),
         row("429, no quota left")
-            .always(talk.error(429, "insufficient_quota", "You exceeded your current quota"))
+            .always(talk.error(429, Refusal::Quota, "You exceeded your current quota"))
             .fails("paymentRequired", 1),
         row("503, x-should-retry: false")
-            .always(talk.error(503, "api_error", "no").header("x-should-retry", "false"))
+            .in_body()
+            .always(talk.error(503, Refusal::Plain, "no").header("x-should-retry", "false"))
             .fails("overloaded", 1),
         row("502 with a page")
+            .in_body()
             .always(page(502))
             .fails("providerFailed", 4)
             .says("status 502: 502 Bad Gateway"),
         row("200 with a page")
+            .in_body()
             .always(page(200))
             .fails("protocol", 1)
             .says("not an event stream but text/html"),
@@ -260,20 +281,23 @@ fn rows(talk: &dyn WireTalk, thief: &str) -> Vec<Row> {
             .text("Hello world")
             .tells("itemWithdrawn"),
         row("reset before the first word")
-            .always(Reply::stream().chunk(talk.begin()).reset())
+            .always(talk.stream().chunk(talk.begin()).reset())
             .fails("network", 4)
             .text(""),
-        row("reset before the answer").always(Reply::raw("").reset()).fails("network", 4),
+        row("reset before the answer")
+            .first_by(talk.way())
+            .always(Reply::raw("").reset())
+            .fails("network", 4),
         row("the end is missing")
             .always(talk.begun("Hello wor"))
             .fails("protocol", 2)
             .text("Hello wor")
             .says("lab's answer ended early"),
         row("cut within a chunk")
-            .always(talk.begun("Hello wor").bytes("ff\r\ndata: {").fin())
+            .always(talk.begun("Hello wor").bytes(talk.cut()).fin())
             .fails("network", 2)
             .text("Hello wor"),
-        row("an empty stream").always(Reply::stream()).fails("protocol", 2),
+        row("an empty stream").first_by(talk.way()).always(talk.stream()).fails("protocol", 2),
         row("an event that is not JSON")
             .always(
                 talk.begun("Hello")
@@ -284,23 +308,21 @@ fn rows(talk: &dyn WireTalk, thief: &str) -> Vec<Row> {
             .text("Hello world")
             .tells("warning"),
         row("an error event, busy")
-            .always(talk.begun("Hello").chunk(talk.error_event("overloaded_error", "Overloaded")))
+            .always(talk.begun("Hello").chunk(talk.error_event(Failure::Busy, "Overloaded")))
             .fails("overloaded", 2)
             .text("Hello")
             .says("lab broke off its answer: Overloaded"),
         row("an error event, busy, before the first word")
-            .always(
-                Reply::stream().chunk(talk.begin()).chunk(talk.error_event("overloaded_error", "Overloaded")),
-            )
+            .always(talk.stream().chunk(talk.begin()).chunk(talk.error_event(Failure::Busy, "Overloaded")))
             .fails("overloaded", 2),
         row("an error event, busy, once")
-            .first(talk.begun("Hello").chunk(talk.error_event("overloaded_error", "Overloaded")))
+            .first(talk.begun("Hello").chunk(talk.error_event(Failure::Busy, "Overloaded")))
             .always(talk.answer(&["Hi."]))
             .costs(2)
             .text("Hi.")
             .tells("itemWithdrawn"),
         row("an error event, refused")
-            .always(talk.begun("Hello").chunk(talk.error_event("invalid_request_error", "no such thing")))
+            .always(talk.begun("Hello").chunk(talk.error_event(Failure::Request, "no such thing")))
             .fails("providerRejected", 1)
             .text("Hello"),
         row("a tool call that breaks")
@@ -322,50 +344,44 @@ fn rows(talk: &dyn WireTalk, thief: &str) -> Vec<Row> {
             .says("no event")
             .tells("stalled"),
         row("nothing but comments")
-            .always(Reply::stream().chunk(": ping\n\n: ping\n\n").stall())
+            .always(talk.stream().chunk(talk.alive(9)).chunk(talk.alive(9)).stall())
             .timeout("firstEventMs", 400)
             .fails("timeout", 1)
             .tells("stalled"),
         row("comments after the first word")
-            .always(talk.begun("Hello").chunk(": ping\n\n: ping\n\n").stall())
+            .always(talk.begun("Hello").chunk(talk.alive(9)).chunk(talk.alive(9)).stall())
             .timeout("eventMs", 400)
             .fails("timeout", 1)
             .text("Hello")
             .says("kept the connection alive but sent no event")
             .tells("stalled"),
         row("a redirect to another origin")
+            .in_body()
             .always(Reply::status(307).header("location", thief))
             .fails("protocol", 1)
             .says("redirects to"),
-        row("a line of 300 MB")
-            .always(Reply::stream().chunk("data: ").flood(vec![b'a'; 1 << 20], 300).stall())
-            .fails("tooLarge", 1)
-            .says("67108864 bytes"),
-        row("a gzip bomb of 2 GB").always(bomb()).fails("tooLarge", 1).says("67108864 bytes"),
+        row("a line of 300 MB").always(talk.endless()).fails("tooLarge", 1).says("67108864 bytes"),
+        row("a gzip bomb of 2 GB").in_body().always(bomb(talk)).fails("tooLarge", 1).says("67108864 bytes"),
         row("a delta of 20 MB, where an item may have 1")
             .limit("maxItemBytes", 1 << 20)
             .always(talk.begun(&"abcdefgh".repeat(20 << 17)).chunk(talk.end(Counts::default())))
             .fails("tooLarge", 1),
         row("bytes one by one")
             .always(
-                format!(
-                    "{}{}{}",
-                    talk.begin(),
-                    talk.text("üß→ 🙂\u{2028}\u{85}"),
-                    talk.end(Counts::default())
-                )
-                .as_bytes()
-                .iter()
-                .fold(Reply::stream(), |reply, byte| reply.chunk([*byte])),
+                [talk.begin(), talk.text("üß→ 🙂\u{2028}\u{85}"), talk.end(Counts::default())]
+                    .concat()
+                    .iter()
+                    .fold(talk.stream(), |reply, byte| reply.chunk([*byte])),
             )
             .text("üß→ 🙂\u{2028}\u{85}"),
         row("bytes that are not UTF-8")
-            .always({
-                let event = talk.text("a@b");
-                let bad =
-                    event.bytes().map(|byte| if byte == b'@' { 0xff } else { byte }).collect::<Vec<u8>>();
-                Reply::stream().chunk(talk.begin()).chunk(bad).chunk(talk.end(Counts::default()))
-            })
+            .in_body()
+            .always(
+                talk.stream()
+                    .chunk(talk.begin())
+                    .chunk(talk.spoilt("a@b", &[0xff]))
+                    .chunk(talk.end(Counts::default())),
+            )
             .text("a\u{fffd}b"),
         row("an answer like a key, a page and a code")
             .always(talk.answer(&["<b>sk-ant-0123456789</b>\u{1b}[1m\u{202e}"]))
@@ -418,9 +434,10 @@ fn play(row: &Row, talk: &dyn WireTalk) -> String {
     }}});
     let mut timeouts = row.timeouts.clone();
     timeouts["stallNoticeMs"] = 100.into();
+    talk.meet(&upstream);
     let settings = json!({
         "defaultModel": format!("{}/m", row.provider), "retry": {"baseDelayMs": 4},
-        "timeouts": timeouts, "limits": row.limits,
+        "timeouts": timeouts, "limits": row.limits, "transport": talk.way().setting(),
     });
     let mut server =
         TestServer::new().models_json(&models.to_string()).settings(&settings.to_string()).start();
@@ -429,8 +446,8 @@ fn play(row: &Row, talk: &dyn WireTalk) -> String {
     let took = begun.elapsed();
     check(row, &result, &events, &raw);
     let requests = upstream.provider.requests().len();
-    assert_eq!(requests, row.requests, "requests of {:?}: {result:?}", row.name);
-    let tries = row.tries.unwrap_or(requests.max(1));
+    assert_eq!(requests, row.requests + row.before, "requests of {:?}: {result:?}", row.name);
+    let tries = row.tries.unwrap_or(row.requests.max(1));
     let retries = of_kind(&events, "retry");
     assert_eq!(retries.len(), tries - 1, "retries told of {:?}", row.name);
     for (index, retry) in retries.iter().enumerate() {
@@ -443,8 +460,8 @@ fn play(row: &Row, talk: &dyn WireTalk) -> String {
     }
     let outcome = row.kind.unwrap_or("answered");
     format!(
-        "{:<20} {:<48} {outcome:<18} {requests:>3} {:>3} {:>6} ms",
-        talk.api(),
+        "{:<24} {:<48} {outcome:<18} {requests:>3} {:>3} {:>6} ms",
+        talk.name(),
         row.name,
         retries.len(),
         took.as_millis()
@@ -506,21 +523,69 @@ fn check(row: &Row, result: &PromptResult, events: &[Value], raw: &str) {
     }
 }
 
-#[test]
-fn every_fault_comes_to_what_it_must() {
+/// Rows that are played at once: most of them wait.
+const AT_ONCE: usize = 8;
+
+/// Plays all rows over one wire, and returns the table.
+#[track_caller]
+fn check_wire(name: &str) -> String {
+    let talk = *TALKS.iter().find(|talk| talk.name() == name).unwrap();
     let thief = Upstream::start();
     let target = format!("{}/steal", thief.provider.url());
-    let mut table = String::from("wire, fault, outcome, requests, retries told, time\n");
-    let mut slowest = Duration::ZERO;
-    for talk in wires() {
-        for row in rows(talk, &target) {
-            let begun = Instant::now();
-            let line = play(&row, talk);
-            slowest = slowest.max(begun.elapsed());
-            table.push_str(&line);
-            table.push('\n');
+    let mut rows = rows(talk, &target);
+    rows.retain(|row| row.ways.contains(&talk.way()));
+    let count = rows.len();
+    let waiting = Mutex::new(rows);
+    let played = Mutex::new(Vec::new());
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(row) = waiting.lock().unwrap().pop() else { return };
+                    let line = play(&row, talk);
+                    played.lock().unwrap().push(line);
+                }
+            });
         }
-    }
-    println!("{table}slowest: {} ms", slowest.as_millis());
+    });
+    let mut lines = played.into_inner().unwrap();
+    lines.sort();
+    assert_eq!(lines.len(), count);
     assert_eq!(Provider::requests(&thief.provider).len(), 0, "a redirect was followed");
+    let took = begun.elapsed().as_millis();
+    format!(
+        "wire, fault, outcome, requests, retries told, time\n{}\n{count} rows in {took} ms",
+        lines.join("\n")
+    )
+}
+
+/// One test for each wire, so that they run beside each other.
+macro_rules! tables {
+    ($($test:ident $name:literal)*) => {
+        $(
+            #[test]
+            fn $test() {
+                println!("{}", check_wire($name));
+            }
+        )*
+
+        #[test]
+        fn every_wire_is_played() {
+            assert_eq!(TALKS.map(WireTalk::name), [$($name),*]);
+        }
+    };
+}
+
+tables! {
+    faults_of_openai_completions "openai-completions"
+    faults_of_anthropic_messages "anthropic-messages"
+    faults_of_openai_responses "openai-responses"
+    faults_of_azure_openai_responses "azure-openai-responses"
+    faults_of_openai_codex_responses "openai-codex-responses"
+    faults_of_codex_over_a_websocket "codex over a websocket"
+    faults_of_google_generative_ai "google-generative-ai"
+    faults_of_google_vertex "google-vertex"
+    faults_of_mistral_conversations "mistral-conversations"
+    faults_of_bedrock_converse_stream "bedrock-converse-stream"
 }

@@ -1,48 +1,138 @@
 //! What a provider says over each wire, so that one table of faults serves them all.
 
-use serde_json::{Value, json};
+mod chat;
+mod google;
+mod others;
+mod responses;
 
-use crate::provider::Reply;
+use crate::provider::{Reply, Sockets};
+use crate::server::Upstream;
 
-/// One wire API as a provider speaks it. Events are whole: with their names, and the blank line that ends them.
-pub(super) trait WireTalk {
+/// One wire API as a provider speaks it. What it says is whole: events with their names and the blank line that ends
+/// them, or messages with their checksums.
+pub(super) trait WireTalk: Sync {
     /// As in models.json.
     fn api(&self) -> &'static str;
     /// What comes before the first text.
-    fn begin(&self) -> String;
+    fn begin(&self) -> Vec<u8>;
     /// A piece of text.
-    fn text(&self, text: &str) -> String;
-    /// A call of the tool `name` with all its arguments.
-    fn tool_call(&self, name: &str, arguments: &str) -> String;
+    fn text(&self, text: &str) -> Vec<u8>;
+    /// A call of the tool `name` with its arguments, or the start of it.
+    fn tool_call(&self, name: &str, arguments: &str) -> Vec<u8>;
     /// The end of an answer that said all, with its token counts.
-    fn end(&self, counts: Counts) -> String;
+    fn end(&self, counts: Counts) -> Vec<u8>;
     /// The end of one that was cut off by its length.
-    fn end_of_length(&self, counts: Counts) -> String;
-    /// An error in the middle of an answer. `code` is one of those that both know, such as `overloaded_error`.
-    fn error_event(&self, code: &str, message: &str) -> String;
+    fn end_of_length(&self, counts: Counts) -> Vec<u8>;
+    /// An error in the middle of an answer.
+    fn error_event(&self, failure: Failure, message: &str) -> Vec<u8>;
     /// The body of an error answer.
-    fn error_body(&self, code: &str, message: &str) -> String;
+    fn error_body(&self, status: u16, refusal: Refusal, message: &str) -> String;
     /// What a prompt that is too long is answered with.
     fn overflow(&self) -> Reply;
     /// An event whose data is not JSON.
-    fn damaged(&self) -> String;
+    fn damaged(&self) -> Vec<u8>;
+
+    /// A kind of event that is not known, and a piece of text with fields that are not.
+    fn strange(&self, text: &str) -> Vec<u8>;
+    /// The end of an answer that called tools.
+    fn end_of_calls(&self) -> Vec<u8>;
+
+    /// How answers come.
+    fn way(&self) -> Way {
+        Way::Body
+    }
+
+    /// As it stands in the table.
+    fn name(&self) -> &'static str {
+        self.api()
+    }
+
+    /// An open answer, nothing said yet.
+    fn stream(&self) -> Reply {
+        Reply::stream()
+    }
+
+    /// A piece of text in which these bytes stand in place of each `@`.
+    fn spoilt(&self, text: &str, with: &[u8]) -> Vec<u8> {
+        replaced(&self.text(text), with)
+    }
+
+    /// Makes a provider one that speaks this.
+    fn meet(&self, upstream: &Upstream) {
+        if self.way() == Way::Socket {
+            upstream.provider.sockets(Sockets::Agreed);
+        }
+    }
+
+    /// A sign of life of so many bytes that says nothing.
+    fn alive(&self, bytes: usize) -> Vec<u8> {
+        format!(":{}\n\n", "a".repeat(bytes - 3)).into_bytes()
+    }
+
+    /// An answer whose only event has no end.
+    fn endless(&self) -> Reply {
+        self.stream().chunk("data: ").flood(vec![b'a'; 1 << 20], 300).stall()
+    }
+
+    /// What is left where a connection broke within what frames an event.
+    fn cut(&self) -> Vec<u8> {
+        b"ff\r\ndata: {".to_vec()
+    }
 
     /// A whole answer in one chunk for each text.
     fn answer(&self, texts: &[&str]) -> Reply {
-        let begun = Reply::stream().chunk(self.begin());
+        let begun = self.stream().chunk(self.begin());
         let said = texts.iter().fold(begun, |reply, text| reply.chunk(self.text(text)));
         said.chunk(self.end(Counts::default()))
     }
 
     /// An answer that has begun and said `text`.
     fn begun(&self, text: &str) -> Reply {
-        Reply::stream().chunk(self.begin()).chunk(self.text(text))
+        self.stream().chunk(self.begin()).chunk(self.text(text))
     }
 
     /// An error answer.
-    fn error(&self, status: u16, code: &str, message: &str) -> Reply {
-        Reply::json(status, &self.error_body(code, message))
+    fn error(&self, status: u16, refusal: Refusal, message: &str) -> Reply {
+        Reply::json(status, &self.error_body(status, refusal, message))
     }
+}
+
+/// How answers come.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Way {
+    /// In the body of an HTTP answer.
+    Body,
+    /// Over a WebSocket, with an HTTP answer to fall back on.
+    Socket,
+}
+
+impl Way {
+    /// What the setting `transport` must be.
+    pub(super) fn setting(self) -> &'static str {
+        match self {
+            Self::Body => "sse",
+            Self::Socket => "auto",
+        }
+    }
+}
+
+/// What goes wrong in the middle of an answer.
+#[derive(Clone, Copy)]
+pub(super) enum Failure {
+    /// The key is no good.
+    Key,
+    /// There is no capacity.
+    Busy,
+    /// The request is.
+    Request,
+}
+
+/// What an error answer is about, beside what its status says.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Refusal {
+    Plain,
+    /// There is no quota left.
+    Quota,
 }
 
 /// Tokens.
@@ -58,140 +148,37 @@ impl Default for Counts {
     }
 }
 
-/// Every wire that is built in, so that one that is new must only be added here.
-pub(super) fn wires() -> Vec<&'static dyn WireTalk> {
-    let all: [&dyn WireTalk; 2] = [&Completions, &Messages];
-    all.into_iter().filter(|talk| aside::models::is_known_wire(talk.api())).collect()
+/// Every wire that is built in, and each way that it has.
+pub(super) const TALKS: [&dyn WireTalk; 10] = [
+    &chat::Completions,
+    &others::Messages,
+    &responses::OPENAI,
+    &responses::AZURE,
+    &responses::CODEX,
+    &responses::CODEX_SOCKET,
+    &google::GEMINI,
+    &google::VERTEX,
+    &chat::Mistral,
+    &others::Bedrock,
+];
+
+fn replaced(bytes: &[u8], with: &[u8]) -> Vec<u8> {
+    bytes.iter().flat_map(|byte| if *byte == b'@' { with.to_vec() } else { vec![*byte] }).collect()
 }
 
-struct Completions;
-
-impl Completions {
-    fn choice(delta: &Value, finish: Option<&str>, usage: Option<Counts>) -> String {
-        let mut event = json!({
-            "id": "c1", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-        });
-        if let Some(Counts { input, output }) = usage {
-            event["usage"] = json!({"prompt_tokens": input, "completion_tokens": output});
-        }
-        format!("data: {event}\n\n")
-    }
+/// An event without a name.
+fn nameless(data: &serde_json::Value) -> Vec<u8> {
+    format!("data: {data}\n\n").into_bytes()
 }
 
-impl WireTalk for Completions {
-    fn api(&self) -> &'static str {
-        "openai-completions"
-    }
-
-    fn begin(&self) -> String {
-        Self::choice(&json!({"role": "assistant", "content": ""}), None, None)
-    }
-
-    fn text(&self, text: &str) -> String {
-        Self::choice(&json!({"content": text}), None, None)
-    }
-
-    fn tool_call(&self, name: &str, arguments: &str) -> String {
-        let call = json!({"index": 0, "id": "call_1", "function": {"name": name, "arguments": arguments}});
-        Self::choice(&json!({"tool_calls": [call]}), None, None)
-    }
-
-    fn end(&self, counts: Counts) -> String {
-        format!("{}data: [DONE]\n\n", Self::choice(&json!({}), Some("stop"), Some(counts)))
-    }
-
-    fn end_of_length(&self, counts: Counts) -> String {
-        format!("{}data: [DONE]\n\n", Self::choice(&json!({}), Some("length"), Some(counts)))
-    }
-
-    fn error_event(&self, code: &str, message: &str) -> String {
-        format!("data: {}\n\n", self.error_body(code, message))
-    }
-
-    fn error_body(&self, code: &str, message: &str) -> String {
-        json!({"error": {"message": message, "type": code}}).to_string()
-    }
-
-    fn overflow(&self) -> Reply {
-        self.error(400, "context_length_exceeded", "This model's maximum context length is 1000 tokens")
-    }
-
-    fn damaged(&self) -> String {
-        "data: {\"choices\": nonsense\n\n".to_owned()
-    }
+/// An event whose name is its type.
+fn named(event: &serde_json::Value) -> Vec<u8> {
+    format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()).into_bytes()
 }
 
-struct Messages;
-
-impl Messages {
-    fn event(event: &Value) -> String {
-        format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
-    }
-
-    fn stop(reason: &str, counts: Counts) -> String {
-        let stop = json!({
-            "type": "message_delta", "delta": {"stop_reason": reason},
-            "usage": {"input_tokens": counts.input, "output_tokens": counts.output},
-        });
-        format!("{}{}", Self::event(&stop), Self::event(&json!({"type": "message_stop"})))
-    }
-}
-
-impl WireTalk for Messages {
-    fn api(&self) -> &'static str {
-        "anthropic-messages"
-    }
-
-    fn begin(&self) -> String {
-        let message = json!({
-            "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
-            "stop_reason": null, "usage": {"input_tokens": 10, "output_tokens": 1},
-        });
-        let block =
-            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
-        let start = json!({"type": "message_start", "message": message});
-        format!("{}{}", Self::event(&start), Self::event(&block))
-    }
-
-    fn text(&self, text: &str) -> String {
-        let delta = json!({"type": "text_delta", "text": text});
-        Self::event(&json!({"type": "content_block_delta", "index": 0, "delta": delta}))
-    }
-
-    fn tool_call(&self, name: &str, arguments: &str) -> String {
-        let block = json!({"type": "tool_use", "id": "toolu_1", "name": name, "input": {}});
-        let delta = json!({"type": "input_json_delta", "partial_json": arguments});
-        [
-            json!({"type": "content_block_start", "index": 1, "content_block": block}),
-            json!({"type": "content_block_delta", "index": 1, "delta": delta}),
-            json!({"type": "content_block_stop", "index": 1}),
-        ]
-        .iter()
-        .map(Self::event)
-        .collect()
-    }
-
-    fn end(&self, counts: Counts) -> String {
-        Self::stop("end_turn", counts)
-    }
-
-    fn end_of_length(&self, counts: Counts) -> String {
-        Self::stop("max_tokens", counts)
-    }
-
-    fn error_event(&self, code: &str, message: &str) -> String {
-        format!("event: error\ndata: {}\n\n", self.error_body(code, message))
-    }
-
-    fn error_body(&self, code: &str, message: &str) -> String {
-        json!({"type": "error", "error": {"type": code, "message": message}}).to_string()
-    }
-
-    fn overflow(&self) -> Reply {
-        self.error(400, "invalid_request_error", "prompt is too long: 2000 tokens > 1000 maximum")
-    }
-
-    fn damaged(&self) -> String {
-        "event: content_block_delta\ndata: {\"type\": nonsense\n\n".to_owned()
-    }
+#[test]
+fn every_wire_is_in_the_table() {
+    let talked: std::collections::BTreeSet<_> = TALKS.iter().map(|talk| talk.api()).collect();
+    let known = aside::models::wires::WIRES.iter().map(|wire| wire.id());
+    assert_eq!(talked, known.collect());
 }
