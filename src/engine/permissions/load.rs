@@ -9,8 +9,8 @@ use crate::settings::load::permissions::{folder_permissions, managed_permissions
 use crate::settings::{Permissions, Settings};
 use crate::system::System;
 
-/// Rules that are read of one list.
-const MAX_RULES: usize = 2_000;
+/// Rules that are read of one list: a folder that is worked on could have any number, and each costs time.
+const MAX_RULES: usize = 500;
 
 /// The rules of a session.
 #[derive(Debug, Default)]

@@ -14,6 +14,9 @@ use crate::tools::{Place, shown};
 /// The longest rule that is read, in bytes.
 const MAX_RULE: usize = 8 << 10;
 
+/// The longest pattern of paths, in bytes: it is compiled.
+const MAX_PATHS: usize = 500;
+
 /// What rules can be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -153,6 +156,9 @@ impl Rule {
         };
         if tool == "shell" {
             return rule(What::Words(tokens(pattern)?));
+        }
+        if pattern.len() > MAX_PATHS {
+            return Err("the pattern is too long");
         }
         let mut globs = Vec::new();
         for pattern in absolute(pattern, reading)? {
