@@ -102,6 +102,8 @@ pub struct Loaded {
     pub disk: Disk,
     /// The text as the editor has it, which is then what counts.
     pub editor: Option<EditorText>,
+    /// Why the editor did not tell its text though it was asked.
+    pub silence: Option<String>,
 }
 
 /// What the disk has there.
@@ -133,6 +135,7 @@ pub async fn load(context: &ToolContext, path: &str, touch: Touch) -> Result<Loa
         Ok::<_, ToolOutcome>((path, disk))
     })
     .await??;
+    let mut silence = None;
     let editor = match &disk {
         Disk::Text(bytes, _) if bytes.len() as u64 > EDITOR => None,
         Disk::Image(..) | Disk::Binary(_) => None,
@@ -140,14 +143,17 @@ pub async fn load(context: &ToolContext, path: &str, touch: Touch) -> Result<Loa
         _ => match context.editor_text(path.real()).await {
             Ok(text) => text,
             // What is read may be old, which is said; what is written could be lost.
-            Err(_) if touch == Touch::Read => None,
+            Err(why) if touch == Touch::Read => {
+                silence = Some(why);
+                None
+            }
             Err(why) => {
                 let shown = path.shown();
                 return Err(ToolOutcome::failed(format!("{shown}: {why}; nothing was changed, try again")));
             }
         },
     };
-    Ok(Loaded { path, disk, editor })
+    Ok(Loaded { path, disk, editor, silence })
 }
 
 fn on_disk(scope: &Scope, path: &WorkspacePath) -> Result<Disk, ToolOutcome> {

@@ -129,6 +129,9 @@ fn remarks(loaded: &Loaded) -> String {
     if loaded.editor.is_some() {
         remarks.push_str("\n[This is the text in the editor; it may not be saved.]");
     }
+    if let Some(why) = &loaded.silence {
+        let _ = write!(remarks, "\n[This is the text on the disk, which may be old: {why}.]");
+    }
     if let Disk::Text(_, text) = &loaded.disk {
         if text.encoding != Encoding::Utf8 {
             let _ = write!(remarks, "\n[The file is {}; that is kept.]", text.encoding.name());

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::files::{Disk, Touch, intent, load, must_be_seen, save};
 use super::schema::read;
+use super::text::{Encoding, LineEnd, Text};
 use super::{Intent, Scope, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome};
 
 const SCHEMA: &str = r#"{
@@ -66,17 +67,11 @@ async fn run(arguments: &Value, context: &ToolContext) -> Result<ToolOutcome, To
     let loaded = load(context, &path, Touch::Write).await?;
     let shown = loaded.path.shown().to_owned();
     let raw = match (loaded.raw(), &loaded.disk) {
-        (Some(before), disk) => {
+        (Some(before), _) => {
             must_be_seen(&context.scope, &loaded.path, before)?;
-            let mut text =
-                super::text::Text::decode(before.as_bytes()).unwrap_or_else(|_| super::text::Text {
-                    raw: before.to_owned(),
-                    encoding: super::text::Encoding::Utf8,
-                    line_end: super::text::LineEnd::of(before),
-                });
-            if let (None, Disk::Text(_, disk)) = (&loaded.editor, disk) {
-                text.clone_from(disk);
-            }
+            // What is kept of it is its line ends and its end; its encoding is the disk's.
+            let text =
+                Text { raw: before.to_owned(), encoding: Encoding::Utf8, line_end: LineEnd::of(before) };
             let raw = text.dressed(&content);
             if raw == before {
                 return Ok(ToolOutcome::done(format!(
