@@ -228,4 +228,6 @@ fn a_decision_that_might_be_made_is_explained() {
         assert_eq!((&error["code"], &error["data"]["path"]), (&json!(code), &path), "{call} {error}");
     }
     assert_eq!(server.call("openSession", &json!({"sessionId": session}))["snapshot"]["items"], json!([]));
+    // The change of the mode was told as well.
+    server.ignore_rest();
 }
