@@ -5,6 +5,7 @@
 //! (`session.rs`) that owns everything about it. Operations go in as [`Op`]; answers come out as messages, those
 //! of a session in that session's own ordered queue.
 
+mod asking;
 mod brief;
 pub mod event;
 mod explaining;
@@ -445,11 +446,7 @@ impl Engine {
         changes: &Changes,
         ticket: Option<Ticket>,
     ) -> Result<SessionId, Box<(Option<Ticket>, Failure)>> {
-        if changes.permission_mode == Some(PermissionMode::Full) {
-            let failure = Failure::invalid(
-                "/permissionMode",
-                "the mode full needs a switch in the user's own settings, which this version does not have",
-            );
+        if let Err(failure) = self.world.may_choose(changes.permission_mode) {
             return Err(Box::new((ticket, failure)));
         }
         let mut new = NewSession {

@@ -172,7 +172,14 @@ pub struct Question {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuestionBody {
     /// May a tool do this?
-    Permission { item: ItemId, tool: String, title: String, detail: String, options: Vec<PermissionOption> },
+    Permission {
+        item: ItemId,
+        tool: String,
+        title: String,
+        detail: String,
+        locations: Vec<std::path::PathBuf>,
+        options: Vec<PermissionOption>,
+    },
     /// A form.
     Form(crate::tools::Form),
 }

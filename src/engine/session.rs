@@ -4,18 +4,19 @@
 //! `select!` serves the mailbox, the turn's own progress, the forms of running tools, and room in the outbound
 //! queue. It knows no JSON-RPC.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::event::{
-    Account, Answer, EditorRequest, EventBody, Opened, OpenedContent, OutputBody, PermissionMode,
-    PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo, SessionState, Storage,
+    Account, Answer, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome, Question,
+    QuestionAnswer, SessionInfo, SessionState, Storage,
 };
 use super::explaining::{Asked, Explaining};
 use super::item::{
@@ -38,7 +39,7 @@ use crate::catalog::ThinkingLevel;
 use crate::models::{Content, Usage};
 use crate::tools::context::EditorText;
 use crate::tools::shell::registry::Processes;
-use crate::tools::{Ask, Report, Workspace};
+use crate::tools::{Report, Workspace};
 
 /// Finished prompts whose answers can be given again.
 const REMEMBERED_PROMPTS: usize = 64;
@@ -154,7 +155,7 @@ pub(super) struct Session {
     /// What the editor is asked for.
     pub(super) editor_requests: BTreeMap<QuestionId, EditorAsker>,
     /// Counts both.
-    next_question: u32,
+    pub(super) next_question: u32,
     pub(super) turn: Option<Turn>,
     next_turn: u32,
     pub(super) cwd: String,
@@ -169,8 +170,8 @@ pub(super) struct Session {
     pub(super) account: Option<Account>,
     pub(super) thinking: Option<ThinkingLevel>,
     pub(super) permission_mode: PermissionMode,
-    /// Tools that the person allowed until the session ends.
-    pub(super) allowed_tools: BTreeSet<String>,
+    /// Answers that are being written into the user's settings.
+    pub(super) remembering: JoinSet<Result<(), String>>,
     /// Answers that last, and what was decided.
     pub(super) permissions: Book,
     /// Decisions that somebody wants to be told of.
@@ -224,7 +225,7 @@ impl Session {
             account: new.account,
             thinking: new.thinking,
             permission_mode: new.permission_mode,
-            allowed_tools: BTreeSet::new(),
+            remembering: JoinSet::new(),
             permissions: Book::default(),
             explaining: Explaining::default(),
             read_only: None,
@@ -324,7 +325,11 @@ impl Session {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            if self.closing && !self.out.is_waiting() && self.changes.is_empty() {
+            if self.closing
+                && !self.out.is_waiting()
+                && self.changes.is_empty()
+                && self.remembering.is_empty()
+            {
                 self.log.settled().await;
                 if self.closers.is_empty() {
                     return;
@@ -350,6 +355,7 @@ impl Session {
                     None => self.close(None),
                 },
                 ready = self.waiting.ready() => self.go_on_with(ready),
+                Some(written) = self.remembering.join_next() => self.remembered(written),
                 call = self.explaining.next() => self.explain_call(call),
                 at = self.queue.cancelled() => self.queued_cancelled(at),
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
@@ -536,12 +542,7 @@ impl Session {
         if let Some(why) = &self.read_only {
             return Err(Failure::read_only(&self.id, why));
         }
-        if changes.permission_mode == Some(PermissionMode::Full) {
-            return Err(Failure::invalid(
-                "/permissionMode",
-                "the mode full needs a switch in the user's own settings, which this version does not have",
-            ));
-        }
+        self.world.may_choose(changes.permission_mode)?;
         let mut warnings = Vec::new();
         let mut thinking = changes.thinking;
         let mut model = self.model.clone();
@@ -807,70 +808,6 @@ impl Session {
         self.log.completed(&item, Durability::Written);
         self.out.event(EventBody::ItemStarted(Arc::clone(&item)));
         self.out.event(EventBody::ItemCompleted(item));
-    }
-
-    /// Puts a question to the client.
-    pub(super) fn ask(&mut self, body: QuestionBody, asker: Asker) {
-        self.next_question += 1;
-        let question = Arc::new(Question { id: QuestionId(self.next_question), body });
-        self.questions.insert(question.id, (Arc::clone(&question), asker));
-        self.out.event(EventBody::QuestionAsked(Arc::clone(&question)));
-        if self.questions.len() == 1 {
-            self.out.event(EventBody::StateChanged(SessionState::Waiting));
-        }
-        self.out.send(OutputBody::Question(question));
-    }
-
-    /// Takes back the question whether a call may run.
-    pub(super) fn withdraw_question(&mut self, call: ItemId) {
-        let of_call =
-            |(_, asker): &(Arc<Question>, Asker)| matches!(asker, Asker::Permission(id) if *id == call);
-        let Some(id) = self.questions.iter().find(|(_, asked)| of_call(asked)).map(|(id, _)| *id) else {
-            return;
-        };
-        self.questions.remove(&id);
-        self.out.send(OutputBody::QuestionClosed(id));
-        self.out.event(EventBody::QuestionResolved { question: id, outcome: "cancelled" });
-        if self.questions.is_empty() {
-            self.out.event(EventBody::StateChanged(SessionState::Running));
-        }
-    }
-
-    /// Asks the editor for something.
-    pub(super) fn ask_editor(&mut self, request: EditorRequest, asker: EditorAsker) {
-        self.next_question += 1;
-        let id = QuestionId(self.next_question);
-        self.editor_requests.insert(id, asker);
-        self.out.send(OutputBody::EditorRequest { id, request });
-    }
-
-    pub(super) fn ask_form(&mut self, ask: Ask) {
-        if ask.reply.is_closed() || !self.world.client.prompt_user {
-            // The tool is gone, or nobody can answer, which the tool is told by the lost reply.
-            return;
-        }
-        self.ask(QuestionBody::Form(ask.form), Asker::Tool(ask.reply));
-    }
-
-    /// An answer of the client. One that is late or comes twice finds no question and is ignored.
-    fn answered(&mut self, id: QuestionId, answer: QuestionAnswer) {
-        if let Some(asker) = self.editor_requests.remove(&id) {
-            return self.editor_answered(asker, answer);
-        }
-        let Some((_, asker)) = self.questions.remove(&id) else { return };
-        let outcome = if answer == QuestionAnswer::Closed { "closed" } else { "answered" };
-        self.out.event(EventBody::QuestionResolved { question: id, outcome });
-        if self.questions.is_empty() {
-            self.out.event(EventBody::StateChanged(SessionState::Running));
-        }
-        match (asker, answer) {
-            (Asker::Tool(reply), QuestionAnswer::Values(values)) => {
-                // The tool may have ended meanwhile.
-                let _ = reply.send(Some(values));
-            }
-            (Asker::Tool(reply), _) => drop(reply),
-            (Asker::Permission(item), answer) => self.permission_answered(item, answer),
-        }
     }
 
     fn tick(&mut self) {

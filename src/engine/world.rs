@@ -7,6 +7,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::event::Account;
+use super::event::PermissionMode;
 use super::item::{self, Failure};
 use super::store::Store;
 use super::turn::budget::RetryBudget;
@@ -14,6 +15,7 @@ use crate::accounts::{AUTH_FILE, Accounts, Authorisation, Credential, Source};
 use crate::catalog::{Catalog, MODELS_FILE, Model, Provider, ThinkingLevel};
 use crate::models::{self, Backends, Call, Request};
 use crate::net::Net;
+use crate::settings::load::SETTINGS_FILE;
 use crate::settings::{CacheRetention, Diagnostic, Settings};
 use crate::system::System;
 
@@ -108,6 +110,19 @@ impl World {
     /// Whether a prompt could be sent to `provider` now, as far as can be told without asking anybody.
     pub fn is_available(&self, provider: &Provider) -> bool {
         self.accounts.status(provider).configured
+    }
+
+    /// Whether a session may be in this permission mode. What the machine's own settings forbid is asked about
+    /// all the same.
+    pub(super) fn may_choose(&self, mode: Option<PermissionMode>) -> Result<(), Failure> {
+        if mode == Some(PermissionMode::Full) && self.settings.permissions.allow_full != Some(true) {
+            let mut failure = Failure::invalid("/permissionMode", "the mode full is not switched on");
+            failure.hint = Some(format!(
+                "whoever wants tools to run unasked sets permissions.allowFull to true in their own {SETTINGS_FILE}"
+            ));
+            return Err(failure);
+        }
+        Ok(())
     }
 
     /// The model that a pattern means; the default where there is none.

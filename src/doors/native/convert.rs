@@ -216,7 +216,7 @@ fn reason(reason: &Reason) -> wire::PermissionReason {
 /// A question.
 pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuestion {
     match &question.body {
-        QuestionBody::Permission { item, tool, title, detail, options } => {
+        QuestionBody::Permission { item, tool, title, detail, locations, options } => {
             wire::PendingQuestion::Permission {
                 request: wire::RequestPermissionParams {
                     session_id: session.to_string(),
@@ -225,7 +225,10 @@ pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuesti
                     tool: tool.clone(),
                     title: title.clone(),
                     detail: detail.clone(),
-                    locations: Vec::new(),
+                    locations: locations
+                        .iter()
+                        .map(|path| wire::Location { path: path.display().to_string(), line: None })
+                        .collect(),
                     options: options
                         .iter()
                         .map(|option| wire::PermissionOption {

@@ -5,16 +5,19 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Session, State, Turn};
-use crate::engine::event::{
-    EventBody, Field, PermissionMode, PermissionOption, PermissionOptionKind, QuestionAnswer, QuestionBody,
-};
+use crate::engine::event::{EventBody, Field, QuestionAnswer, QuestionBody};
 use crate::engine::item::{self, Item, ItemBody, ItemId, ItemStatus};
+use crate::engine::permissions::book::{Explained, Ready};
+use crate::engine::permissions::question::QuestionText;
+use crate::engine::permissions::remember::remember;
+use crate::engine::permissions::{Decision, Layer, Reason};
 use crate::engine::session::Asker;
 use crate::models;
 use crate::tools::context::Proposed;
@@ -74,14 +77,20 @@ enum Stage {
     /// What it would touch is looked up.
     Preparing,
     /// The person is asked.
-    Asking(Intent),
+    Asking(Box<Asked>),
     Running(AbortHandle),
     Ended,
 }
 
+/// A call that waits for the person's answer.
+struct Asked {
+    ready: Ready,
+    text: QuestionText,
+}
+
 /// What a task of a call has come to.
 pub(in crate::engine) enum Done {
-    Prepared(Result<Intent, ToolOutcome>),
+    Prepared(Result<Box<Ready>, ToolOutcome>),
     Ended(ToolOutcome),
     /// Something else of it, which went where it belongs.
     Nothing,
@@ -229,7 +238,9 @@ impl Session {
         }
         let scope = self.scope();
         let Some(work) = self.work() else { return };
-        work.running.spawn_blocking(move || (id, Done::Prepared(tool.intent(&arguments, &scope))));
+        work.running.spawn_blocking(move || {
+            (id, Done::Prepared(Ready::look_up(tool, arguments, &scope).map(Box::new)))
+        });
         if let Some(job) = work.job(id) {
             job.stage = Stage::Preparing;
         }
@@ -255,7 +266,7 @@ impl Session {
             return;
         }
         match done {
-            Done::Prepared(Ok(intent)) => self.decide(id, intent),
+            Done::Prepared(Ok(ready)) => self.decide(id, *ready),
             Done::Prepared(Err(outcome)) | Done::Ended(outcome) => self.tool_ended(id, outcome),
             Done::Nothing => {}
         }
@@ -263,79 +274,75 @@ impl Session {
     }
 
     /// Runs a call, asks for permission, or refuses it.
-    fn decide(&mut self, id: ItemId, intent: Intent) {
-        let Some(tool) = self.tool_of(id) else { return };
-        let name = tool.name();
-        let is_circle = self.is_circle(id);
-        let allowed = intent.effects.iter().all(|effect| is_free(effect, self.permission_mode))
-            || self.permission_mode == PermissionMode::Full
-            || self.allowed_tools.contains(name);
-        if is_circle && !self.world.client.request_permission {
-            let text = format!(
-                "Not run: this very call of {name} has been made {CIRCLE} times, and its result is above. Do \
-                 something else, or say what is in the way."
-            );
-            self.tool_ended(id, ToolOutcome::failed(text));
-        } else if allowed && !is_circle {
-            self.run_tool(id, intent);
-        } else if self.permission_mode == PermissionMode::Plan {
-            self.tool_ended(
-                id,
-                ToolOutcome::failed(
-                    "Denied: the session is in plan mode, in which nothing may have an effect.",
-                ),
-            );
-        } else if !self.world.client.request_permission {
-            self.tool_ended(
-                id,
-                ToolOutcome::failed("Denied: the client cannot ask the person for permission."),
-            );
-        } else {
-            let Some(Item { body: ItemBody::ToolCall(call), .. }) =
-                self.transcript.get(id).map(AsRef::as_ref)
-            else {
-                return;
-            };
-            let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-            let detail = serde_json::to_string_pretty(&arguments).unwrap_or_default();
-            let options = vec![
-                option("allowOnce", "Allow this once".to_owned(), PermissionOptionKind::AllowOnce),
-                option(
-                    "allowSession",
-                    format!("Allow every call of {name} until the session ends"),
-                    PermissionOptionKind::AllowSession,
-                ),
-                option("rejectOnce", "Reject".to_owned(), PermissionOptionKind::RejectOnce),
-            ];
-            let body = QuestionBody::Permission {
-                item: id,
-                tool: name.to_owned(),
-                title: show_invisible(&call.title),
-                detail: show_invisible(&detail),
-                options,
-            };
-            if let Some(job) = self.work().and_then(|work| work.job(id)) {
-                job.stage = Stage::Asking(intent);
+    fn decide(&mut self, id: ItemId, ready: Ready) {
+        let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
+        else {
+            return;
+        };
+        let mut verdict = self.permissions.judge(&ready, self.permission_mode, &self.world.system);
+        if verdict.decision == Decision::Allow && self.is_circle(id) {
+            verdict.decision = Decision::Ask;
+            verdict.reasons.push(Reason {
+                layer: Layer::BuiltIn,
+                decision: Decision::Ask,
+                rule: format!("this very call has been made {CIRCLE} times in this turn"),
+                about: ready.call.tool.clone(),
+                is_open: false,
+            });
+        }
+        let (decision, refusal) = (verdict.decision, verdict.refusal());
+        let (explained, text) = Explained::of(&ready, verdict, &call.title);
+        self.permissions.keep(id, explained);
+        match decision {
+            Decision::Allow => self.run_tool(id, ready.call.intent),
+            Decision::Deny => self.tool_ended(id, ToolOutcome::failed(refusal)),
+            Decision::Ask if !self.world.client.request_permission => {
+                let text = if self.is_circle(id) {
+                    format!(
+                        "Not run: this very call of {} has been made {CIRCLE} times, and its result is above. Do \
+                         something else, or say what is in the way.",
+                        ready.call.tool
+                    )
+                } else {
+                    "Denied: the client cannot ask the person for permission.".to_owned()
+                };
+                self.tool_ended(id, ToolOutcome::failed(text));
             }
-            self.ask(body, Asker::Permission(id));
+            Decision::Ask => {
+                let body = QuestionBody::Permission {
+                    item: id,
+                    tool: ready.call.tool.clone(),
+                    title: text.title.clone(),
+                    detail: text.detail.clone(),
+                    locations: text.locations.clone(),
+                    options: text.options.clone(),
+                };
+                if let Some(job) = self.work().and_then(|work| work.job(id)) {
+                    job.stage = Stage::Asking(Box::new(Asked { ready, text }));
+                }
+                let question = self.ask(body, Asker::Permission(id));
+                self.permissions.asked(id, question);
+            }
         }
     }
 
     /// The person said yes or no.
     pub(in crate::engine) fn permission_answered(&mut self, id: ItemId, answer: QuestionAnswer) {
         let (taken, reason) = match answer {
-            QuestionAnswer::Option { id, reason } => (id, reason),
-            _ => (String::new(), None),
+            QuestionAnswer::Option { id, reason } => (Some(id), reason),
+            _ => (None, None),
         };
         let Some(job) = self.work().and_then(|work| work.job(id)) else { return };
-        let Stage::Asking(intent) = std::mem::replace(&mut job.stage, Stage::Preparing) else { return };
-        if taken == "allowSession"
-            && let Some(tool) = self.tool_of(id)
+        let Stage::Asking(asked) = std::mem::replace(&mut job.stage, Stage::Preparing) else { return };
+        let Asked { ready, text } = *asked;
+        let answered = self.permissions.answered(id, &ready, &text, taken.as_deref());
+        if let Some(rules) = answered.remember
+            && let Some(folder) = ready.roots.first()
         {
-            self.allowed_tools.insert(tool.name().to_owned());
+            self.remember(folder.clone(), answered.decision, rules);
         }
-        if taken == "allowOnce" || taken == "allowSession" {
-            self.run_tool(id, intent);
+        if answered.decision == Decision::Allow {
+            self.run_tool(id, ready.call.intent);
         } else {
             let text = match reason {
                 Some(reason) => format!("The person rejected this: {reason}"),
@@ -344,6 +351,16 @@ impl Session {
             self.tool_ended(id, ToolOutcome::failed(text));
         }
         self.advance();
+    }
+
+    /// Writes down an answer that holds for good. It holds for this session at once; a file that cannot be written
+    /// is told of.
+    fn remember(&mut self, folder: PathBuf, decision: Decision, rules: Vec<String>) {
+        let system = self.world.system.clone();
+        self.remembering.spawn(async move {
+            let cancel = tokio_util::sync::CancellationToken::new();
+            remember(&system, &folder, decision, rules, &cancel).await.map_err(|error| error.to_string())
+        });
     }
 
     /// Whether the very same call was made too often.
@@ -468,21 +485,6 @@ impl Session {
     }
 }
 
-/// Whether something may be done unasked.
-fn is_free(effect: &Effect, mode: PermissionMode) -> bool {
-    match effect {
-        Effect::Read(place) => place.inside && place.secret.is_none(),
-        Effect::Write(place) => {
-            mode == PermissionMode::AcceptEdits && place.inside && place.protected.is_none()
-        }
-        Effect::Run { .. } | Effect::Stop { .. } | Effect::Pretend => false,
-    }
-}
-
-fn option(id: &'static str, label: String, kind: PermissionOptionKind) -> PermissionOption {
-    PermissionOption { id, label, kind }
-}
-
 fn is_offered(tool: &dyn Tool, model: &crate::catalog::Model, names: Option<&[String]>) -> bool {
     let heard = match tool.audience() {
         Audience::Everyone => true,
@@ -502,21 +504,4 @@ pub(super) fn offered(model: &crate::catalog::Model, names: Option<&[String]>) -
             parameters: tool.parameters().to_owned(),
         })
         .collect()
-}
-
-/// The text with every character that does not show as an escape, so that what is asked is what is seen.
-fn show_invisible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        let hidden = matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}');
-        if hidden || (character.is_control() && character != '\n' && character != '\t') {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }

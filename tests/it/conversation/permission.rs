@@ -44,16 +44,27 @@ fn each_call_is_asked_for() {
 }
 
 #[test]
-fn a_session_can_be_allowed() {
-    let mut server = TestServer::new().script(TWO_CALLS).start();
+fn a_session_can_be_allowed_exactly_this() {
+    let script = r#"{"toolCall":{"name":"demo","arguments":{"note":"one"}}}
+{"turn":true}
+{"toolCall":{"name":"demo","arguments":{"note":"one"}}}
+{"turn":true}
+{"toolCall":{"name":"demo","arguments":{"note":"One"}}}
+{"turn":true}
+{"text":"Done."}"#;
+    let mut server = TestServer::new().script(script).start();
     server.initialize();
     let session = server.new_session();
     let prompt = server.prompt(&session, "hi");
     let (id, _) = server.question("requestPermission");
     server.reply(&id, &json!({"optionId": "allowSession"}));
-    // A second question would be left over at the end.
+    // The same again is not asked about; what differs in a letter is.
+    let (id, asked) = server.question("requestPermission");
+    assert_eq!(asked["title"], "Pretend: One");
+    server.reply(&id, &json!({"optionId": "rejectOnce", "reason": "enough"}));
     server.expect_turn_end(&prompt);
-    assert_eq!(tools(&mut server, &session), [pretended("one"), pretended("two")]);
+    let rejected = (json!("failed"), json!("The person rejected this: enough"));
+    assert_eq!(tools(&mut server, &session), [pretended("one"), pretended("one"), rejected]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn the_output_limit_is_the_models_unless_the_prompt_or_the_context_says_less() {
     let prompt = |model: &str, max_tokens| PromptParams {
         text: Some("a".repeat(400)),
         system: Some(String::new()),
+        tools: Some(Vec::new()),
         model: Some(model.to_owned()),
         max_tokens,
         ..PromptParams::default()
