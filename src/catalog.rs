@@ -198,6 +198,11 @@ enum Kind<'s> {
     Built(&'s Arc<Model>),
 }
 
+/// Whether the table of this version has a model of this id, whatever files add or hide.
+pub(crate) fn is_built_in(provider: &str, id: &str) -> bool {
+    table::provider(provider).is_some_and(|provider| provider.model(id).is_some())
+}
+
 impl Catalog {
     /// Reads nothing yet.
     pub fn new(system: System, speaks: Speaks, local: Arc<LocalServers>) -> Self {

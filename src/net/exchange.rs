@@ -114,6 +114,12 @@ impl Net {
         Arc::clone(&self.transport)
     }
 
+    /// How far this machine's clock is ahead of that of the last server that answered, in milliseconds; below zero
+    /// where it is behind.
+    pub fn clock_ahead_ms(&self) -> Option<i64> {
+        self.transport.skew_ms()
+    }
+
     /// Makes the request. Dropping the future closes the connection.
     pub async fn ask(&self, ask: Ask, settings: &Settings, system: &System) -> Result<Answer, Fault> {
         let url = Url::parse(&ask.url).map_err(|error| faults::bad_url(&error.to_string()))?;

@@ -26,6 +26,20 @@ impl Random {
         }
     }
 
+    /// Fills `bytes` with what nobody can guess. An error where the system has no generator: then no secret may
+    /// be made.
+    pub fn fill(&self, bytes: &mut [u8]) -> std::io::Result<()> {
+        match self {
+            Self::Real => getrandom::fill(bytes).map_err(|error| std::io::Error::other(error.to_string())),
+            Self::Counter(_) => {
+                for chunk in bytes.chunks_mut(8) {
+                    chunk.copy_from_slice(&self.next_u64().to_le_bytes()[..chunk.len()]);
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// An id of ten characters (50 random bits): short, because it stands in every event line.
     pub fn id(&self) -> String {
         let mut bits = self.next_u64();

@@ -185,7 +185,11 @@ pub(crate) struct Provider {
     _tasks: JoinSet<()>,
 }
 
+/// Answers a request, or leaves it to the script.
+type Answering = dyn Fn(&Request) -> Option<Reply> + Send + Sync;
+
 struct Script {
+    answering: Mutex<Option<Arc<Answering>>>,
     replies: Mutex<VecDeque<Reply>>,
     /// The answer to a request for which there is no other.
     always: Mutex<Option<Reply>>,
@@ -213,13 +217,15 @@ pub(crate) enum Sockets {
 impl Script {
     /// Notes a request, and says what the answer is.
     fn asked(&self, request: Request) -> Reply {
+        let answering = self.answering.lock().unwrap().clone();
+        let reply = answering.and_then(|answering| answering(&request));
         let count = {
             let mut requests = self.requests.lock().unwrap();
             requests.push(request);
             requests.len()
         };
         self.arrived.send_replace(count);
-        let reply = self.replies.lock().unwrap().pop_front();
+        let reply = reply.or_else(|| self.replies.lock().unwrap().pop_front());
         let reply = reply.or_else(|| self.always.lock().unwrap().clone());
         reply.unwrap_or_else(|| Reply::json(500, "{\"error\":\"no reply is scripted\"}"))
     }
@@ -242,6 +248,7 @@ impl Provider {
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let (sender, arrived) = watch::channel(0);
         let script = Arc::new(Script {
+            answering: Mutex::default(),
             replies: Mutex::default(),
             always: Mutex::default(),
             requests: Mutex::default(),
@@ -289,6 +296,11 @@ impl Provider {
     /// Resolves when so many pings have been answered between two requests of a WebSocket.
     pub(crate) async fn pongs(&self, count: usize) {
         self.script.pongs.subscribe().wait_for(|pongs| *pongs >= count).await.expect("the provider runs");
+    }
+
+    /// Has `answering` answer what it can; what it leaves is answered as scripted.
+    pub(crate) fn answer_with(&self, answering: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) {
+        *self.script.answering.lock().unwrap() = Some(Arc::new(answering));
     }
 
     /// How many connections clients have made.

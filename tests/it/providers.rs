@@ -7,7 +7,7 @@ mod caching;
 mod cloudflare;
 mod codex;
 mod headers;
-mod internet;
+pub(crate) mod internet;
 mod page;
 mod seed;
 mod table;

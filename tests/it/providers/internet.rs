@@ -15,7 +15,7 @@ use crate::provider::Provider;
 use crate::server::PATIENCE;
 use crate::transport::tunnel::{Kind, Tunnel};
 
-pub(super) struct Internet {
+pub(crate) struct Internet {
     provider: Provider,
     tunnel: Tunnel,
     pem: tempfile::NamedTempFile,
@@ -24,7 +24,7 @@ pub(super) struct Internet {
 }
 
 impl Internet {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -54,22 +54,22 @@ impl Internet {
     }
 
     /// What every request reaches.
-    pub(super) fn provider(&self) -> &Provider {
+    pub(crate) fn provider(&self) -> &Provider {
         &self.provider
     }
 
     /// The way there.
-    pub(super) fn proxy(&self) -> String {
+    pub(crate) fn proxy(&self) -> String {
         self.tunnel.url()
     }
 
     /// The file of the authority's certificate.
-    pub(super) fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         self.pem.path().to_str().unwrap()
     }
 
     /// Every `host:port` that was asked for.
-    pub(super) fn targets(&self) -> Vec<String> {
+    pub(crate) fn targets(&self) -> Vec<String> {
         self.tunnel.targets()
     }
 }

@@ -1,0 +1,5 @@
+//! Signing in, from the first question to the first prompt, against [`Identity`](crate::identity::Identity) at the
+//! providers' production addresses.
+
+mod browser;
+mod flows;
