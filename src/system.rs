@@ -4,6 +4,7 @@
 //! steer and nothing else reads the process around it. This room knows nothing of models, sessions or JSON-RPC.
 
 pub mod beneath;
+pub mod browser;
 pub mod clock;
 pub mod env;
 pub mod files;

@@ -51,6 +51,10 @@ objects! {
         /// The key itself, for `apiKey`; asked for where it is missing.
         #[serde(default)]
         pub api_key: Option<Secret>,
+        /// The company's own host, such as GitHub Enterprise's; empty for the provider's usual one. Asked for where
+        /// it is missing and the client answers `promptUser`.
+        #[serde(default)]
+        pub domain: Option<String>,
         /// Variables that are stored with the key and hold for this provider alone, such as an account id.
         /// What the provider needs besides its key is asked for where it is missing.
         #[serde(default)]

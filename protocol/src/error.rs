@@ -78,6 +78,22 @@ open_enum! {
         TooLarge = "tooLarge",
         /// The prompt caused more model calls than one turn may.
         TooManyCalls = "tooManyCalls",
+        /// The person, or the provider, declined the sign-in.
+        LoginDenied = "loginDenied",
+        /// The page or the code of a sign-in was used too late, or twice.
+        LoginExpired = "loginExpired",
+        /// What came back belongs to another sign-in.
+        LoginMismatch = "loginMismatch",
+        /// The port that a browser comes back to is in use, and nobody can paste.
+        LoginPort = "loginPort",
+        /// The workspace or organisation does not allow the sign-in.
+        LoginForbidden = "loginForbidden",
+        /// The account has no plan that includes this.
+        PlanMissing = "planMissing",
+        /// This machine's clock is off.
+        ClockOff = "clockOff",
+        /// The account has the model, but it must be enabled first.
+        ModelNotEnabled = "modelNotEnabled",
     }
 }
 

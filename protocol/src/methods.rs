@@ -205,6 +205,12 @@ methods! {
             "The text of a file as the editor has it. Without the capability the disk is read.";
         request ApplyEdit = "applyEdit" (ApplyEditParams) -> ApplyEditResult:
             "A change to be made in the editor. Without the capability it is made on disk.";
+        request OpenUrl = "openUrl" (OpenUrlParams) -> OpenUrlResult:
+            "A page to be shown in the person's browser. Without the capability a server on the person's own machine opens it.";
+        request ShowDeviceCode = "showDeviceCode" (ShowDeviceCodeParams) -> Empty:
+            "A code to be typed on another device. Taken back by `$/cancelRequest` when it was typed or has ended.";
+        notification LoginProgressed = "loginProgress" (LoginProgress):
+            "How a login goes on: also the page to be opened and the code to be typed, for whoever cannot be asked.";
         notification EventHappened = "event" (Event):
             "Something happened in a conversation.";
         notification AccountsHaveChanged = "accountsChanged" (AccountsChanged):
@@ -217,11 +223,5 @@ methods! {
     Server Planned {
         request EditorContext = "editorContext" (EditorContextParams) -> EditorContextResult:
             "What the person looks at.";
-        request OpenUrl = "openUrl" (OpenUrlParams) -> OpenUrlResult:
-            "A page to be shown in the person's browser.";
-        request ShowDeviceCode = "showDeviceCode" (ShowDeviceCodeParams) -> Empty:
-            "A code to be typed on another device.";
-        notification LoginProgressed = "loginProgress" (LoginProgress):
-            "How a login goes on.";
     }
 }

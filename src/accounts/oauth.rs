@@ -238,15 +238,15 @@ impl OAuthErrorKind {
         match self {
             Self::Denied => "loginDenied",
             Self::Expired => "loginExpired",
-            Self::State => "loginState",
+            Self::State => "loginMismatch",
             Self::Port => "loginPort",
             Self::Clock => "clockOff",
             Self::NoPlan => "planMissing",
             Self::Forbidden => "loginForbidden",
             Self::Invalid => "invalidParams",
-            Self::SignInAgain => "signInAgain",
-            Self::Unreachable => "providerUnreachable",
-            Self::Protocol => "providerProtocol",
+            Self::SignInAgain => "authRequired",
+            Self::Unreachable => "network",
+            Self::Protocol => "protocol",
             Self::Cancelled => "cancelled",
         }
     }

@@ -366,6 +366,9 @@ impl Accounts {
             | OAuthErrorKind::Forbidden
             | OAuthErrorKind::Unreachable
             | OAuthErrorKind::Protocol
+            | OAuthErrorKind::Port
+            | OAuthErrorKind::Clock
+            | OAuthErrorKind::Invalid
             | OAuthErrorKind::Cancelled => (AccountErrorKind::NotRenewed, clean(&error.hint)),
         };
         let message =

@@ -288,12 +288,8 @@ impl Accounts {
         }
         let file =
             auth_file::path(&self.system).map_or(AUTH_FILE.to_owned(), |path| path.display().to_string());
-        if !Self::takes_key(provider)
-            && let Some(sign_in) = provider.sign_in
-        {
-            let other =
-                provider.usual_variable().map_or(String::new(), |name| format!("; set {name} instead"));
-            return format!("signing in with {sign_in} is not part of this version{other}");
+        if !Self::takes_key(provider) {
+            return format!("run `aside login {}`{variable}", provider.id);
         }
         let other = if &*provider.id == VERTEX { VERTEX_HINT } else { "" };
         format!("run `aside login {}`{variable}, or put an entry into {file}{other}", provider.id)

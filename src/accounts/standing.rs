@@ -16,6 +16,7 @@ const NEVER_MS: u64 = 9_007_199_254_740_991;
 const IDENTITY: [&str; 4] = ["email", "login", "account", "accountId"];
 /// The field of a sign-in with the models that its account may use.
 const MODELS: &str = "availableModelIds";
+const IDENTITY: [&str; 5] = [Grant::IDENTITY, "email", "login", "account", "accountId"];
 /// Characters of a name that are shown.
 const MAX_IDENTITY: usize = 100;
 

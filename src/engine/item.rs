@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::accounts::oauth::{OAuthError, OAuthErrorKind};
 use crate::accounts::{AccountError, AccountErrorKind};
 use crate::models::{Category, Content, Fault, Origin};
 use crate::tools::FileChange;
@@ -206,6 +207,10 @@ pub enum FailureKind {
     Cancelled,
     TooLarge,
     TooManyCalls,
+    /// A model that the account has and that must be enabled first.
+    ModelNotEnabled,
+    /// A sign-in's.
+    SignIn(OAuthErrorKind),
     /// A provider's, by its category.
     Provider(Category),
 }
@@ -224,6 +229,8 @@ impl FailureKind {
             Self::Cancelled => "cancelled",
             Self::TooLarge | Self::Provider(Category::TooLarge) => "tooLarge",
             Self::TooManyCalls => "tooManyCalls",
+            Self::ModelNotEnabled => "modelNotEnabled",
+            Self::SignIn(kind) => kind.name(),
             Self::Provider(Category::ContextOverflow) => "contextOverflow",
             Self::Provider(Category::Permission) => "permissionDenied",
             Self::Provider(Category::PaymentRequired) => "paymentRequired",
@@ -395,8 +402,44 @@ impl Failure {
     }
 }
 
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Self {
+        let path = (error.kind == OAuthErrorKind::Invalid).then(|| "/domain".to_owned());
+        let kind = match error.kind {
+            OAuthErrorKind::Cancelled => FailureKind::Cancelled,
+            OAuthErrorKind::Invalid => FailureKind::InvalidParams,
+            kind => FailureKind::SignIn(kind),
+        };
+        Self { path, ..Self::new(kind, error.message, Some(&error.hint)) }
+    }
+}
+
+/// Whether Copilot refuses a model that its owner has yet to enable.
+fn is_not_enabled(fault: &Fault) -> bool {
+    let said = fault.said.to_lowercase();
+    fault.provider.as_deref() == Some("github-copilot")
+        && (fault.code.as_deref() == Some("model_not_supported")
+            || said.contains("model is not supported")
+            || said.contains("model not supported"))
+}
+
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
+        if is_not_enabled(&fault) {
+            let hint = "enable it in VS Code (Copilot Chat, the list of models, Enable) or at \
+                        https://github.com/settings/copilot/features, then sign in again; or take another model";
+            return Self {
+                kind: FailureKind::ModelNotEnabled,
+                hint: Some(hint.to_owned()),
+                ..Self::of_fault(fault)
+            };
+        }
+        Self::of_fault(fault)
+    }
+}
+
+impl Failure {
+    fn of_fault(fault: Fault) -> Self {
         Self {
             kind: FailureKind::Provider(fault.category),
             message: fault.message,

@@ -46,6 +46,8 @@ pub struct Client {
     pub prompt_user: bool,
     pub read_file: bool,
     pub apply_edit: bool,
+    pub open_url: bool,
+    pub show_device_code: bool,
 }
 
 /// A model that was looked up.

@@ -102,7 +102,7 @@ impl Flow for Issuer {
 
     fn login<'a>(
         &'a self,
-        _way: Way,
+        _wanted: &'a super::super::oauth::Wanted,
         _exchange: &'a Exchange,
         _person: &'a dyn Person,
     ) -> BoxFuture<'a, Result<Grant, OAuthError>> {
@@ -469,7 +469,7 @@ async fn no_token_gets_into_a_message() {
         }
         fn login<'a>(
             &'a self,
-            _: Way,
+            _: &'a super::super::oauth::Wanted,
             _: &'a Exchange,
             _: &'a dyn Person,
         ) -> BoxFuture<'a, Result<Grant, OAuthError>> {

@@ -8,7 +8,8 @@ use jsonrpsee::types::ErrorObjectOwned;
 
 use super::convert;
 use super::handlers::{Call, Context, answer, diagnostics, object, parse};
-use super::login::{Job, Login};
+use super::login::{How, Job, Login, place};
+use crate::accounts::oauth;
 use crate::accounts::{Accounts, Field, Source, Standing};
 use crate::catalog::Provider;
 use crate::engine::item::cut;
@@ -40,6 +41,7 @@ fn job(context: &Context, call: Call) -> Job {
         cancel: call.cancel,
         accounts: Arc::clone(&context.world.accounts),
         sink: context.sink.clone(),
+        client: context.world.client,
     }
 }
 
@@ -50,7 +52,7 @@ fn checked(context: &Context, call: &Call) -> Result<Login, ErrorObjectOwned> {
     }
     let params: wire::LoginParams = parse(call)?;
     let login = prepared(&context.world, params).map_err(|failure| object(&failure))?;
-    if !login.fields.is_empty() && !context.world.client.prompt_user {
+    if login.how == How::Key && !login.fields.is_empty() && !context.world.client.prompt_user {
         if login.key.is_none() {
             let message = format!(
                 "the key of {} is missing, and this client cannot be asked for it",
@@ -69,19 +71,7 @@ fn checked(context: &Context, call: &Call) -> Result<Login, ErrorObjectOwned> {
 fn prepared(world: &World, params: wire::LoginParams) -> Result<Login, Failure> {
     let provider = known(world, &params.provider)?;
     let accounts = chosen(world, &provider, params.account.as_deref())?;
-    if !Accounts::takes_key(&provider) {
-        let message = if provider.needs_key {
-            let with = provider.sign_in.unwrap_or("an account of its own");
-            format!("{} takes no key, and signing in with {with} is not part of this version", provider.id)
-        } else {
-            format!("{} needs no key", provider.id)
-        };
-        return Err(Failure::invalid("/provider", message));
-    }
-    if let Some(other) = params.method.filter(|method| *method != wire::LoginMethod::ApiKey) {
-        let message = format!("{} is signed in to by apiKey, not by {}", provider.id, cut(other.as_str()));
-        return Err(Failure::invalid("/method", message));
-    }
+    let how = how(world, &provider, &params)?;
     let key: Option<secrecy::SecretString> = params.api_key.map(|key| key.0.into());
     if let Some(key) = &key {
         accounts.fit_key(&provider, key).map_err(Failure::of_account)?;
@@ -100,7 +90,47 @@ fn prepared(world: &World, params: wire::LoginParams) -> Result<Login, Failure> 
         Field::KEY => key.is_none(),
         name => !env.contains_key(name),
     });
-    Ok(Login { provider, account: params.account, key, env, fields })
+    Ok(Login { provider, account: params.account, key, env, fields, how, domain: params.domain })
+}
+
+/// By what somebody is to sign in.
+fn how(world: &World, provider: &Provider, params: &wire::LoginParams) -> Result<How, Failure> {
+    let flow = oauth::flow(&provider.id);
+    let methods = convert::login_methods(provider);
+    let known = methods.iter().map(wire::LoginMethod::as_str).collect::<Vec<_>>().join(" or ");
+    let how = match (&params.method, methods.as_slice()) {
+        (_, []) => {
+            let message = format!("{} needs no key", provider.id);
+            return Err(Failure::invalid("/provider", message));
+        }
+        (Some(method), methods) => match How::of(method).filter(|_| methods.contains(method)) {
+            Some(how) => how,
+            None => {
+                let message =
+                    format!("{} is signed in to by {known}, not by {}", provider.id, cut(method.as_str()));
+                return Err(Failure::invalid("/method", message));
+            }
+        },
+        (None, [only]) => How::of(only).unwrap_or(How::Key),
+        (None, _) if params.api_key.is_some() => How::Key,
+        (None, _) if world.client.prompt_user => How::Ask(methods.clone()),
+        (None, _) if Accounts::takes_key(provider) => {
+            let message = format!("there are several ways to sign in to {}: {known}", provider.id);
+            let hint = "say which as method, or announce the capability promptUser in initialize";
+            return Err(Failure { hint: Some(hint.to_owned()), ..Failure::invalid("/method", message) });
+        }
+        (None, _) => flow.and_then(|flow| How::usual(flow, place(&world.accounts))).unwrap_or(How::Key),
+    };
+    if params.api_key.is_some() && how != How::Key {
+        let message = format!("a key of {} goes with the method apiKey", provider.id);
+        return Err(Failure::invalid("/apiKey", message));
+    }
+    if params.domain.as_deref().is_some_and(|domain| !domain.is_empty())
+        && !flow.is_some_and(oauth::Flow::has_domains)
+    {
+        return Err(Failure::invalid("/domain", format!("{} has no domains", provider.id)));
+    }
+    Ok(how)
 }
 
 /// `logout`.

@@ -1,5 +1,6 @@
 //! Between the engine's types and the contract's. Nothing else.
 
+use crate::accounts::oauth::{self, OAuthErrorKind, Way};
 use crate::accounts::{Accounts, Source, Standing, Status};
 use crate::catalog::{Listed, Provider};
 use crate::doors::peer::RpcError;
@@ -414,8 +415,10 @@ pub fn rpc_error(failure: &Failure) -> RpcError {
         FailureKind::Internal
         | FailureKind::TooLarge
         | FailureKind::TooManyCalls
-        | FailureKind::Provider(_) => wire::INTERNAL_ERROR,
-        FailureKind::AuthRequired => wire::AUTH_REQUIRED,
+        | FailureKind::ModelNotEnabled
+        | FailureKind::Provider(_)
+        | FailureKind::SignIn(OAuthErrorKind::Unreachable | OAuthErrorKind::Protocol) => wire::INTERNAL_ERROR,
+        FailureKind::AuthRequired | FailureKind::SignIn(_) => wire::AUTH_REQUIRED,
         FailureKind::Overloaded => wire::OVERLOADED,
         FailureKind::NotFound => wire::NOT_FOUND,
         FailureKind::Busy => wire::BUSY,
@@ -446,7 +449,6 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> wire::Diagnostic {
 
 /// A provider in a list. `reason` is why it cannot be prompted now.
 pub fn provider_info(provider: &Provider, accounts: &Accounts, reason: Option<String>) -> wire::ProviderInfo {
-    let by_key = Accounts::takes_key(provider).then_some(wire::LoginMethod::ApiKey);
     wire::ProviderInfo {
         id: provider.id.to_string(),
         name: provider.name.to_string(),
@@ -455,8 +457,18 @@ pub fn provider_info(provider: &Provider, accounts: &Accounts, reason: Option<St
         source: source(&accounts.status(provider).source),
         key_variables: provider.key_variables.iter().map(ToString::to_string).collect(),
         default_model: provider.default_model.as_deref().map(str::to_owned),
-        login_methods: by_key.into_iter().collect(),
+        login_methods: login_methods(provider),
     }
+}
+
+/// Ways to sign in, the usual one first.
+pub fn login_methods(provider: &Provider) -> Vec<wire::LoginMethod> {
+    let ways = oauth::flow(&provider.id).map_or(&[][..], oauth::Flow::ways);
+    let by_flow = ways.iter().map(|way| match way {
+        Way::Browser => wire::LoginMethod::Browser,
+        Way::DeviceCode => wire::LoginMethod::DeviceCode,
+    });
+    by_flow.chain(Accounts::takes_key(provider).then_some(wire::LoginMethod::ApiKey)).collect()
 }
 
 /// Why a provider's models cannot be prompted now.
@@ -465,15 +477,13 @@ pub fn missing_key(provider: &Provider, status: &Status) -> String {
     if let (false, Some(name)) = (status.source == Source::Missing, &status.unset) {
         return format!("{name} is not set, which its address needs: {login} asks for it");
     }
-    let sign_in = provider.sign_in.map(|with| format!("signing in with {with} is not part of this version"));
-    if !Accounts::takes_key(provider)
-        && let Some(sign_in) = sign_in
-    {
-        return sign_in;
-    }
     let variable = provider.usual_variable().map_or(String::new(), |name| format!(", or set {name}"));
-    let sign_in = sign_in.map_or(String::new(), |sign_in| format!(" ({sign_in})"));
-    format!("no key: {login}{variable}{sign_in}")
+    if Accounts::takes_key(provider) {
+        let with = provider.sign_in.map_or(String::new(), |with| format!(" (a key, or {with})"));
+        return format!("no key: {login}{with}{variable}");
+    }
+    let with = provider.sign_in.map_or(String::new(), |with| format!(" (with {with})"));
+    format!("not signed in: {login}{with}{variable}")
 }
 
 /// An account as it stands.
@@ -587,6 +597,21 @@ mod tests {
             FailureKind::Cancelled,
             FailureKind::TooLarge,
             FailureKind::TooManyCalls,
+            FailureKind::ModelNotEnabled,
+        ];
+        let of_sign_ins = [
+            OAuthErrorKind::Denied,
+            OAuthErrorKind::Expired,
+            OAuthErrorKind::State,
+            OAuthErrorKind::Port,
+            OAuthErrorKind::Clock,
+            OAuthErrorKind::NoPlan,
+            OAuthErrorKind::Forbidden,
+            OAuthErrorKind::Invalid,
+            OAuthErrorKind::SignInAgain,
+            OAuthErrorKind::Unreachable,
+            OAuthErrorKind::Protocol,
+            OAuthErrorKind::Cancelled,
         ];
         let of_providers = [
             Category::ContextOverflow,
@@ -606,7 +631,8 @@ mod tests {
             Category::TooLarge,
             Category::Other,
         ];
-        for kind in own.into_iter().chain(of_providers.map(FailureKind::Provider)) {
+        let all = own.into_iter().chain(of_providers.map(FailureKind::Provider));
+        for kind in all.chain(of_sign_ins.map(FailureKind::SignIn)) {
             let named = wire::ErrorKind::from(kind.name());
             assert!(!matches!(named, wire::ErrorKind::Other(_)), "{kind:?}");
         }

@@ -255,6 +255,8 @@ fn initialize(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObj
         prompt_user: capabilities.prompt_user,
         read_file: capabilities.read_file,
         apply_edit: capabilities.apply_edit,
+        open_url: capabilities.open_url,
+        show_device_code: capabilities.show_device_code,
     };
     let mut settings = match params.settings {
         None | Some(serde_json::Value::Null) => serde_json::Map::new(),

@@ -204,8 +204,7 @@ impl Dispatcher {
                 return self.notification(&method, params.as_deref());
             }
             Incoming::Response { id, result } => {
-                let read = || question_answer(result.as_deref());
-                if self.context.logins.answered(&id, read) {
+                if self.context.logins.answered(&id, result.as_deref()) {
                     return Next::GoOn;
                 }
                 if let Some((session, question)) = question_of(&id) {
@@ -283,7 +282,7 @@ async fn ended_by(signals: Option<&mut Signals>) -> Ended {
 }
 
 /// Reads a client's answer to a question; what is not understood means that it was closed.
-fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
+pub(super) fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
     /// Any answer: the fields of one kind are missing in the others.
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,23 +1,32 @@
 //! Signing in and out for a client: tasks of the door, because accounts know no client that could be asked.
 //!
-//! A login asks for what its params do not say, stores it, and answers. Its questions end with it: cancelled,
-//! closed or cut off, nothing is stored and no question stays open. It must never put a key into a message.
+//! A login asks for what its params do not say, or leads through a provider's own sign-in, stores what came of it,
+//! and answers. Its questions end with it: cancelled,
+//! closed or cut off, nothing is stored, and no question and no port stays open. It must never put a key or a token
+//! into a message. Next: `login/person.rs`, the person as a flow meets them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod ask;
+mod person;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use secrecy::SecretString;
-use tokio::sync::oneshot;
+use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
-use crate::accounts::{Accounts, Asked, Field};
+use crate::accounts::oauth::{self, Wanted, Way};
+use crate::accounts::{Accounts, Field};
 use crate::catalog::Provider;
 use crate::doors::peer::writer::{Direct, Sink, append};
-use crate::engine::{Failure, QuestionAnswer, Ticket};
+use crate::engine::{Client, Failure, Ticket};
+use crate::system::browser::{self, Place};
 use aside_protocol as wire;
-use aside_protocol::{Request as _, method};
+use aside_protocol::method;
+use ask::{Asking, Questions, notify, number_of};
+use person::Wire;
 
 /// How often a key that cannot be used is asked for again.
 const TRIES: usize = 3;
@@ -36,6 +45,8 @@ pub(super) struct Job {
     pub(super) cancel: CancellationToken,
     pub(super) accounts: Arc<Accounts>,
     pub(super) sink: Sink,
+    /// What the client can be asked for.
+    pub(super) client: Client,
 }
 
 /// What a login was given, and what it has to ask for.
@@ -46,26 +57,59 @@ pub(super) struct Login {
     pub(super) key: Option<SecretString>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) fields: Vec<Field>,
+    pub(super) how: How,
+    /// The company's own host, where it was given.
+    pub(super) domain: Option<String>,
+}
+
+/// By what somebody signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Key,
+    Flow(Way),
+    /// The person is asked which of these.
+    Ask(Vec<wire::LoginMethod>),
+}
+
+impl How {
+    /// The method, where it is one that is known.
+    pub(super) fn of(method: &wire::LoginMethod) -> Option<Self> {
+        match method {
+            wire::LoginMethod::ApiKey => Some(Self::Key),
+            wire::LoginMethod::Browser => Some(Self::Flow(Way::Browser)),
+            wire::LoginMethod::DeviceCode => Some(Self::Flow(Way::DeviceCode)),
+            wire::LoginMethod::Other(_) => None,
+        }
+    }
+
+    /// What is done where nobody says and nobody can be asked: a code can be typed anywhere, and a browser comes
+    /// back to the person's own machine only.
+    pub(super) fn usual(flow: &dyn oauth::Flow, place: Place) -> Option<Self> {
+        let ways = flow.ways();
+        let remote =
+            (place != Place::Local).then(|| ways.contains(&Way::DeviceCode).then_some(Way::DeviceCode));
+        remote.flatten().or(ways.first().copied()).map(Self::Flow)
+    }
 }
 
 impl Logins {
     /// Begins a login; it answers by itself. The ticket comes back where it cannot begin.
     pub(super) fn login(&mut self, job: Job, login: Login) -> Result<(), (Ticket, Box<Failure>)> {
-        let asking = if login.fields.is_empty() {
+        let asking = if login.fields.is_empty() && login.how == How::Key {
             None
         } else if let Some(asking) = self.questions.begin(&login.provider.id) {
             Some(asking)
         } else {
             let failure = Failure::busy_with(
-                format!("another login to {} waits for its answer", login.provider.id),
+                format!("another login to {} is under way", login.provider.id),
                 "answer or cancel that one first",
             );
             return Err((job.ticket, Box::new(failure)));
         };
         let ending = self.ending.clone();
         self.tasks.spawn(async move {
-            let stop = Stop { cancel: job.cancel, ending };
-            let done = log_in(&job.accounts, &job.sink, login, asking, &stop).await;
+            let stop = Stop { cancel: job.cancel.clone(), ending };
+            let done = Box::pin(signed_in(&job, login, asking, &stop)).await;
             answer(job.ticket, &job.accounts, &job.sink, &stop, done);
         });
         Ok(())
@@ -93,12 +137,9 @@ impl Logins {
     }
 
     /// The client has answered a request of this id. Whether it was one of ours; a late answer is dropped.
-    pub(super) fn answered(&self, id: &str, answer: impl FnOnce() -> QuestionAnswer) -> bool {
-        let Some(number) = question_of(id) else { return false };
-        if let Some(waiting) = self.questions.table().open.remove(&number) {
-            // Whoever asked may be gone.
-            let _ = waiting.send(answer());
-        }
+    pub(super) fn answered(&self, id: &str, result: Option<&RawValue>) -> bool {
+        let Some(number) = number_of(id) else { return false };
+        self.questions.answer(number, result.map(ToOwned::to_owned));
         true
     }
 
@@ -145,6 +186,60 @@ impl Stop {
         }
         change.await
     }
+}
+
+/// Signs in, by whatever it is.
+async fn signed_in(
+    job: &Job,
+    mut login: Login,
+    asking: Option<Asking>,
+    stop: &Stop,
+) -> Result<wire::LoginResult, Failure> {
+    if let (How::Ask(methods), Some(asking)) = (&login.how, &asking) {
+        let chosen = tokio::select! {
+            biased;
+            () = stop.asked() => None,
+            chosen = asking.choose(&job.sink, &login.provider, methods) => chosen,
+        };
+        login.how = chosen.ok_or_else(|| cancelled(&login.provider))?;
+    }
+    match (login.how.clone(), asking, oauth::flow(&login.provider.id)) {
+        (How::Flow(way), Some(asking), Some(flow)) => {
+            let wanted = Wanted { way, domain: login.domain };
+            let person = Wire::new(job, &login.provider, &asking);
+            by_flow(job, &login.provider, flow, (&wanted, &person), stop).await
+        }
+        (_, asking, _) => {
+            let asking = asking.filter(|_| !login.fields.is_empty());
+            log_in(&job.accounts, &job.sink, login, asking, stop).await
+        }
+    }
+}
+
+/// Leads through a provider's own sign-in.
+async fn by_flow(
+    job: &Job,
+    provider: &Provider,
+    flow: &'static dyn oauth::Flow,
+    (wanted, person): (&Wanted, &Wire<'_>),
+    stop: &Stop,
+) -> Result<wire::LoginResult, Failure> {
+    if let Some(note) = flow.note() {
+        oauth::Person::progress(person, note);
+    }
+    let exchange = job.accounts.exchange();
+    let grant = tokio::select! {
+        biased;
+        () = stop.asked() => return Err(cancelled(provider)),
+        grant = flow.login(wanted, &exchange, person) => grant?,
+    };
+    // What was granted is spent at the provider: only the end of the server stops its being kept.
+    let stored = job.accounts.store_grant(provider, &grant, &stop.token()).await;
+    stored.map_err(Failure::of_account)?;
+    let mut account = convert::account(provider, &job.accounts.standing(provider));
+    let told = flow.concern(&grant).into_iter().chain(account.hint.take()).collect::<Vec<_>>();
+    account.hint = (!told.is_empty()).then(|| told.join("; "));
+    Ok(wire::LoginResult { account })
 }
 
 async fn log_in(
@@ -240,136 +335,11 @@ pub(super) fn tell_models_changed(sink: &Sink) {
     }
 }
 
-fn notify<N: wire::Notification>(sink: &Sink, params: &N::Params) {
-    sink.send(Direct::Message { json: message(None, N::NAME, params) });
-}
-
-/// A question or a notification as JSON.
-fn message(id: Option<&str>, method: &str, params: &impl serde::Serialize) -> Vec<u8> {
-    let mut json = b"{\"jsonrpc\":\"2.0\",".to_vec();
-    if let Some(id) = id {
-        json.extend_from_slice(b"\"id\":");
-        append(&mut json, &id);
-        json.push(b',');
-    }
-    json.extend_from_slice(b"\"method\":");
-    append(&mut json, &method);
-    json.extend_from_slice(b",\"params\":");
-    append(&mut json, params);
-    json.push(b'}');
-    json
-}
-
 fn cancelled(provider: &Provider) -> Failure {
     Failure::cancelled(format!("the login to {} was cancelled; nothing was stored", provider.id))
 }
 
-/// The questions that wait for the client.
-#[derive(Clone, Default)]
-struct Questions(Arc<Mutex<Table>>);
-
-#[derive(Default)]
-struct Table {
-    open: HashMap<u64, oneshot::Sender<QuestionAnswer>>,
-    /// Providers whose login asks: two forms for the same key would be one too many.
-    providers: HashSet<Arc<str>>,
-    next: u64,
-}
-
-impl Questions {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The right to ask for `provider`, unless somebody has it.
-    fn begin(&self, provider: &Arc<str>) -> Option<Asking> {
-        let new = self.table().providers.insert(Arc::clone(provider));
-        new.then(|| Asking { questions: self.clone(), provider: Arc::clone(provider) })
-    }
-}
-
-/// The right to ask for one provider.
-struct Asking {
-    questions: Questions,
-    provider: Arc<str>,
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        self.questions.table().providers.remove(&self.provider);
-    }
-}
-
-impl Asking {
-    /// Puts one form; `None` where it was closed. Dropping the future closes it.
-    async fn ask(
-        &self,
-        sink: &Sink,
-        provider: &Provider,
-        fields: &[Field],
-        complaint: Option<&str>,
-    ) -> Option<BTreeMap<String, String>> {
-        let (waiting, answer) = oneshot::channel();
-        let number = {
-            let mut table = self.questions.table();
-            table.next += 1;
-            let number = table.next;
-            table.open.insert(number, waiting);
-            number
-        };
-        let open = Open { questions: &self.questions, sink, number };
-        let complaint = complaint.map_or(String::new(), |complaint| format!("{complaint}. "));
-        let id = question_id(number);
-        let form = wire::PromptUserParams {
-            session_id: None,
-            question_id: id.clone(),
-            message: format!("{complaint}Sign in to {}", provider.name),
-            fields: fields
-                .iter()
-                .map(|field| wire::FormField {
-                    name: field.name.clone(),
-                    label: field.label.clone(),
-                    kind: match field.asked {
-                        Asked::Secret => wire::FieldKind::Secret,
-                        Asked::Text => wire::FieldKind::Text,
-                    },
-                    choices: Vec::new(),
-                    required: true,
-                })
-                .collect(),
-        };
-        sink.send(Direct::Message { json: message(Some(&id), method::PromptUser::NAME, &form) });
-        let answer = answer.await;
-        drop(open);
-        match answer {
-            Ok(QuestionAnswer::Values(values)) => Some(values),
-            Ok(_) | Err(_) => None,
-        }
-    }
-}
-
-/// A question that was put. Whoever drops it before its answer came tells the client.
-struct Open<'q> {
-    questions: &'q Questions,
-    sink: &'q Sink,
-    number: u64,
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        if self.questions.table().open.remove(&self.number).is_some() {
-            let params = wire::CancelRequestParams { id: question_id(self.number).into() };
-            notify::<method::CancelQuestion>(self.sink, &params);
-        }
-    }
-}
-
-/// No session's question is called so.
-fn question_id(number: u64) -> String {
-    format!("login:{number}")
-}
-
-/// The question that an answer with this id (JSON text) belongs to.
-fn question_of(id: &str) -> Option<u64> {
-    serde_json::from_str::<String>(id).ok()?.strip_prefix("login:")?.parse().ok()
+/// Where the server runs, as far as opening a browser is concerned.
+pub(super) fn place(accounts: &Accounts) -> Place {
+    browser::place(&accounts.exchange().system)
 }
