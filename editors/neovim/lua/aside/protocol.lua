@@ -209,6 +209,14 @@
 ---| "protocol" # The answer is not what the provider's API speaks.
 ---| "tooLarge" # An item grew beyond its limit.
 ---| "tooManyCalls" # The prompt caused more model calls than one turn may.
+---| "loginDenied" # The person, or the provider, declined the sign-in.
+---| "loginExpired" # The page or the code of a sign-in was used too late, or twice.
+---| "loginMismatch" # What came back belongs to another sign-in.
+---| "loginPort" # The port that a browser comes back to is in use, and nobody can paste.
+---| "loginForbidden" # The workspace or organisation does not allow the sign-in.
+---| "planMissing" # The account has no plan that includes this.
+---| "clockOff" # This machine's clock is off.
+---| "modelNotEnabled" # The account has the model, but it must be enabled first.
 ---| string # A value of a newer version.
 
 --- Something that happened in a conversation.
@@ -590,6 +598,7 @@
 ---@field method? aside.LoginMethod Which way, where there are several.
 ---@field account? string A label that tells several accounts of one provider apart.
 ---@field apiKey? string The key itself, for `apiKey`; asked for where it is missing.
+---@field domain? string The company's own host, such as GitHub Enterprise's; empty for the provider's usual one. Asked for where it is missing and the client answers `promptUser`.
 ---@field env? table<string, string> Variables that are stored with the key and hold for this provider alone, such as an account id. What the provider needs besides its key is asked for where it is missing.
 
 --- How a login goes on, tied to its request.
@@ -1098,20 +1107,20 @@ M.client_notifications = {
 M.server_requests = {
   requestPermission = "requestPermission",
   promptUser = "promptUser",
+  openUrl = "openUrl",
+  showDeviceCode = "showDeviceCode",
   readFile = "readFile",
   applyEdit = "applyEdit",
   editorContext = "editorContext",
-  openUrl = "openUrl",
-  showDeviceCode = "showDeviceCode",
 }
 
 --- What the server tells the client.
 M.server_notifications = {
+  loginProgress = "loginProgress",
   event = "event",
   accountsChanged = "accountsChanged",
   modelsChanged = "modelsChanged",
   cancelRequest = "$/cancelRequest",
-  loginProgress = "loginProgress",
 }
 
 return M
