@@ -10,11 +10,16 @@ mod callback;
 mod claims;
 mod device;
 mod github_copilot;
+mod kimi_coding;
+mod meta;
 mod openai_codex;
+mod openrouter;
 mod page;
 mod paste;
 mod pkce;
 mod reply;
+mod standard;
+mod xai;
 
 use std::sync::Arc;
 
@@ -27,8 +32,15 @@ use crate::settings::Settings;
 use crate::system::System;
 
 /// Every flow, in the order in which a person is offered them.
-pub static FLOWS: &[&dyn Flow] =
-    &[&anthropic::Anthropic, &openai_codex::OpenAiCodex, &github_copilot::GitHubCopilot];
+pub static FLOWS: &[&dyn Flow] = &[
+    &anthropic::Anthropic,
+    &openai_codex::OpenAiCodex,
+    &github_copilot::GitHubCopilot,
+    &xai::Xai,
+    &kimi_coding::KimiCoding,
+    &openrouter::OpenRouter,
+    &meta::Meta,
+];
 
 /// The flow of a provider, where it has one.
 pub fn flow(provider: &str) -> Option<&'static dyn Flow> {

@@ -187,20 +187,37 @@ Examples:
 pub(super) struct LoginArgs {
     /// The provider; chosen from a list where it is left out
     pub(super) provider: Option<String>,
-    /// Read the key from standard input, as --key-stdin does
+    /// Read the key from standard input, as --key-stdin does; with --method browser, the address that the browser ended at
     #[arg(value_name = "-", value_parser = ["-"])]
     pub(super) input: Option<String>,
     /// Read the key from standard input; without it, it is asked for at the terminal and not shown
     #[arg(long)]
     pub(super) key_stdin: bool,
+    /// How: with a page in the browser, with a code typed on any device, or with a key
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(super) method: Option<Method>,
+    /// The company's own host, such as GitHub Enterprise's; empty for the provider's usual one
+    #[arg(long, value_name = "HOST")]
+    pub(super) domain: Option<String>,
     /// Store a variable for this provider alone, such as an account id; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
 }
 
+/// A way to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Method {
+    Browser,
+    DeviceCode,
+    ApiKey,
+}
+
 const LOGIN_EXAMPLES: &str = "\
 Examples:
   aside login groq
+  aside login anthropic
+  aside login openai-codex --method device-code
+  aside login github-copilot --domain company.ghe.com
   pass show groq | aside login groq --key-stdin
   aside login cloudflare-workers-ai --env CLOUDFLARE_ACCOUNT_ID=0123abcd
 

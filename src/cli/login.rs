@@ -1,6 +1,9 @@
-//! `aside login` and `aside logout`: a key from the terminal or from standard input into `auth.json`.
+//! `aside login` and `aside logout`: a key from the terminal or from standard input, or what a provider's own
+//! sign-in gives, into `auth.json`.
 //!
-//! A key is never an argument: those can be seen in the list of processes.
+//! A key is never an argument: those can be seen in the list of processes. Next: `login/flow.rs`.
+
+mod flow;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,22 +14,29 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::Status;
-use super::args::{LoginArgs, LogoutArgs};
+use super::args::{LoginArgs, LogoutArgs, Method};
 use super::person::{Answered, ask};
 use super::terminal::{Complaint, Kind, Page, Terminal, clean};
 use crate::accounts::{AUTH_FILE, Accounts, Asked, Field, Source, entry_id};
+use crate::accounts::oauth::{self, Wanted, Way};
+use crate::accounts::{AUTH_FILE, Accounts, Asked, Field, Source};
 use crate::catalog::Provider;
 use crate::engine::item::cut;
 use crate::engine::{Client, Failure, World};
 use crate::settings::nearest::nearest;
 use crate::system::System;
+use crate::system::browser::{self, Place};
 use crate::system::os::{self, Event, Signals};
 use crate::tools::{FieldKind, Form, FormField};
+use flow::Paste;
 
 /// Bytes of standard input that a key may have.
 const MAX_KEY: u64 = 64 << 10;
 /// How often a provider is asked for.
 const TRIES: usize = 3;
+
+/// What was signed in to; for a provider's own sign-in also what is to be known of what was granted.
+type Granted = (Arc<Provider>, Option<Option<String>>);
 
 /// Why nothing was done.
 pub(super) enum Stopped {
@@ -48,9 +58,13 @@ pub(super) async fn login(system: System, args: LoginArgs, terminal: Terminal) -
     let world = World::new(system, Client::default());
     let Ok(mut signals) = Signals::watch_without_parent() else { return Status::Failed };
     let done = sign_in(&world, args, terminal, &mut signals).await;
-    let done = done.map(|provider| {
+    let done = done.map(|(provider, concern)| {
         let standing = world.accounts.standing(&provider);
-        page.out(format!("signed in to {}; the key is kept in {}\n", clean(&provider.name), file(&world)));
+        let what = if concern.is_some() { "what was granted" } else { "the key" };
+        page.out(format!("signed in to {}; {what} is kept in {}\n", clean(&provider.name), file(&world)));
+        if let Some(concern) = concern.flatten() {
+            page.err(terminal.complaint(Complaint::Warning, &concern, None));
+        }
         if let Some(hint) = standing.hint {
             page.err(terminal.complaint(Complaint::Warning, &hint, None));
         }
@@ -157,7 +171,7 @@ async fn sign_in(
     args: LoginArgs,
     terminal: Terminal,
     signals: &mut Signals,
-) -> Result<Arc<Provider>, Stopped> {
+) -> Result<Granted, Stopped> {
     let provider = match &args.provider {
         Some(id) => provider(world, id)?,
         None if terminal.can_ask() => chosen(world, terminal, signals).await?,
@@ -166,9 +180,10 @@ async fn sign_in(
             return Err(Failure::not_found("no provider was named", Some(hint)).into());
         }
     };
-    if !Accounts::takes_key(&provider) {
-        let why = if provider.needs_key { "takes no key" } else { "needs no key" };
-        return Err(Failure::invalid("/provider", format!("{} {why}", provider.id)).into());
+    let piped = (args.key_stdin || args.input.is_some()) && terminal.input != Kind::Screen;
+    if let Some(way) = way(world, &provider, &args, piped, terminal, signals).await? {
+        let concern = by_flow(world, &provider, way, &args, piped, terminal, signals).await?;
+        return Ok((provider, Some(concern)));
     }
     let mut env = BTreeMap::new();
     for (name, value) in &args.env {
@@ -176,14 +191,13 @@ async fn sign_in(
     }
     let mut fields = world.accounts.fields(&provider);
     fields.retain(|field| !env.contains_key(&field.name));
-    let piped = (args.key_stdin || args.input.is_some()) && terminal.input != Kind::Screen;
     let mut key = SecretString::default();
     if piped {
         fields.clear();
         key = tokio::select! {
             biased;
             event = signals.next() => return Err(Stopped::Ended(event)),
-            key = read_key() => key?,
+            key = read_input() => key?,
         };
     } else if !terminal.can_ask() {
         let message = "there is no terminal to ask for the key at";
@@ -214,7 +228,126 @@ async fn sign_in(
     let cancel = CancellationToken::new();
     let storing = world.accounts.store_key(&provider, &key, &env, &cancel);
     until(storing, &cancel, signals).await?.map_err(Failure::of_account)?;
-    Ok(provider)
+    Ok((provider, None))
+}
+
+/// The way of the provider's own sign-in to take; `None` for a key.
+async fn way(
+    world: &World,
+    provider: &Arc<Provider>,
+    args: &LoginArgs,
+    piped: bool,
+    terminal: Terminal,
+    signals: &mut Signals,
+) -> Result<Option<Way>, Stopped> {
+    let ways = oauth::flow(&provider.id).map_or(&[][..], oauth::Flow::ways);
+    let mut methods: Vec<Method> = ways
+        .iter()
+        .map(|way| match way {
+            Way::Browser => Method::Browser,
+            Way::DeviceCode => Method::DeviceCode,
+        })
+        .collect();
+    methods.extend(Accounts::takes_key(provider).then_some(Method::ApiKey));
+    let chosen = match (args.method, methods.as_slice()) {
+        (_, []) => return Err(Failure::invalid("/provider", format!("{} needs no key", provider.id)).into()),
+        (Some(method), methods) if methods.contains(&method) => method,
+        (Some(_), methods) => {
+            let known: Vec<&str> = methods.iter().map(|method| word(*method)).collect();
+            let message = format!("{} is signed in to by {}", provider.id, known.join(" or "));
+            return Err(Failure::invalid("/method", message).into());
+        }
+        (None, [only]) => *only,
+        (None, methods) if piped && methods.contains(&Method::ApiKey) => Method::ApiKey,
+        (None, methods) if terminal.can_ask() => picked(provider, methods, terminal, signals).await?,
+        // A code can be typed anywhere; a browser comes back to the person's own machine only.
+        (None, methods) => {
+            let is_near = browser::place(&world.system) == Place::Local;
+            let far = (!is_near && methods.contains(&Method::DeviceCode)).then_some(Method::DeviceCode);
+            far.or(methods.first().copied()).unwrap_or(Method::ApiKey)
+        }
+    };
+    Ok(match chosen {
+        Method::Browser => Some(Way::Browser),
+        Method::DeviceCode => Some(Way::DeviceCode),
+        Method::ApiKey => None,
+    })
+}
+
+fn word(method: Method) -> &'static str {
+    match method {
+        Method::Browser => "browser",
+        Method::DeviceCode => "device-code",
+        Method::ApiKey => "api-key",
+    }
+}
+
+/// Has the person choose one of several ways.
+async fn picked(
+    provider: &Provider,
+    methods: &[Method],
+    terminal: Terminal,
+    signals: &mut Signals,
+) -> Result<Method, Stopped> {
+    let label = |method: &Method| match method {
+        Method::Browser => "a page in the browser".to_owned(),
+        Method::DeviceCode => "a code that is typed on any device".to_owned(),
+        Method::ApiKey => "an API key".to_owned(),
+    };
+    let form = Form {
+        message: format!("Sign in to {} with", provider.name),
+        fields: vec![FormField {
+            name: "method".to_owned(),
+            label: "number".to_owned(),
+            kind: FieldKind::Choice,
+            choices: methods.iter().map(label).collect(),
+            required: true,
+        }],
+    };
+    match ask(terminal, signals, form).await {
+        Answered::Values(values) => {
+            let chosen = values.get("method");
+            methods.iter().find(|method| Some(&label(method)) == chosen).copied().ok_or(Stopped::Closed)
+        }
+        Answered::Closed => Err(Stopped::Closed),
+        Answered::Ended(event) => Err(Stopped::Ended(event)),
+    }
+}
+
+/// Leads through a provider's own sign-in and stores what came of it: what the person should know of it.
+async fn by_flow(
+    world: &World,
+    provider: &Arc<Provider>,
+    way: Way,
+    args: &LoginArgs,
+    piped: bool,
+    terminal: Terminal,
+    signals: &mut Signals,
+) -> Result<Option<String>, Stopped> {
+    let Some(flow) = oauth::flow(&provider.id) else { return Ok(None) };
+    if args.domain.as_deref().is_some_and(|domain| !domain.is_empty()) && !flow.has_domains() {
+        return Err(Failure::invalid("/domain", format!("{} has no domains", provider.id)).into());
+    }
+    if let Some(note) = flow.note() {
+        let mut page = Page::default();
+        page.err(format!("{note}\n"));
+        // A screen that is gone is told by a signal.
+        let _ = page.write();
+    }
+    let wanted = Wanted { way, domain: args.domain.clone() };
+    let paste = if piped {
+        Paste::Input
+    } else if terminal.can_ask() {
+        Paste::Terminal
+    } else {
+        Paste::Nowhere
+    };
+    let exchange = world.accounts.exchange();
+    let grant = Box::pin(flow::lead(flow, (&wanted, &exchange), (terminal, paste), signals)).await?;
+    // What was granted is spent at the provider: it is kept, whatever is pressed.
+    let stored = world.accounts.store_grant(provider, &grant, &CancellationToken::new()).await;
+    stored.map_err(Failure::of_account)?;
+    Ok(flow.concern(&grant))
 }
 
 fn form_field(field: &Field) -> FormField {
@@ -247,7 +380,9 @@ fn provider(world: &World, id: &str) -> Result<Arc<Provider>, Failure> {
 /// Has the person choose one of a list.
 async fn chosen(world: &World, terminal: Terminal, signals: &mut Signals) -> Result<Arc<Provider>, Stopped> {
     let mut providers = world.catalog.providers();
-    providers.retain(|provider| Accounts::takes_key(provider));
+    providers.retain(|provider| Accounts::takes_key(provider) || oauth::flow(&provider.id).is_some());
+    // Subscriptions stand first.
+    providers.sort_by_key(|provider| oauth::flow(&provider.id).is_none());
     let mut page = Page::default();
     let width = providers.iter().map(|provider| provider.id.chars().count()).max().unwrap_or(0);
     for (index, provider) in providers.iter().enumerate() {
@@ -288,7 +423,7 @@ async fn chosen(world: &World, terminal: Terminal, signals: &mut Signals) -> Res
 }
 
 /// Standard input to its end.
-async fn read_key() -> Result<SecretString, Failure> {
+async fn read_input() -> Result<SecretString, Failure> {
     let failed = |error: std::io::Error| {
         Failure::invalid("/apiKey", format!("standard input cannot be read: {error}"))
     };

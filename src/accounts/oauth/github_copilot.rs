@@ -13,12 +13,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::device::{self, Pace, Polled};
+use super::device::{self, Token};
 use super::reply::{self, Stage};
+use super::standard::Standard;
 use super::{
     Asking, Exchange, Flow, Grant, Need, NotAnswered, OAuthError, OAuthErrorKind, Person, Shown, Wanted, Way,
 };
-use crate::net::{Answer, Ask, Body, exchange::form};
+use crate::net::{Answer, Ask};
 
 const NAME: &str = "GitHub Copilot";
 /// GitHub gives Copilot's tokens to this application only.
@@ -45,17 +46,6 @@ const HEADERS: [(&str, &str); 4] = [
 
 /// See the file's head.
 pub(super) struct GitHubCopilot;
-
-#[derive(Deserialize)]
-struct Issued {
-    device_code: String,
-    user_code: String,
-    verification_uri: String,
-    #[serde(default)]
-    interval: Value,
-    #[serde(default)]
-    expires_in: Value,
-}
 
 #[derive(Deserialize)]
 struct CopilotToken {
@@ -89,7 +79,7 @@ impl Flow for GitHubCopilot {
                 None => asked(person).await?,
             };
             let token = sign_in(domain.as_deref(), exchange, person).await?;
-            person.progress("the code was typed; asking GitHub for Copilot's token");
+            person.progress("asking GitHub for Copilot's token");
             let mut grant = exchanged(token, domain.as_deref(), exchange, None).await?;
             person.progress("asking which models the account may use");
             models::settle(&mut grant, exchange, models::Depth::Enable, person).await;
@@ -188,40 +178,21 @@ async fn sign_in(
     person: &dyn Person,
 ) -> Result<SecretString, OAuthError> {
     let domain = domain.unwrap_or(GITHUB);
-    let fields = form(&[("client_id", CLIENT), ("scope", SCOPE)]);
-    let ask = post(format!("https://{domain}/login/device/code"), fields);
-    let answer = exchange.ask(ask).await.map_err(|fault| reply::unreachable(NAME, fault))?;
-    if !answer.is_success() {
-        return Err(reply::refused(NAME, Stage::Device, &answer, &[]));
-    }
-    if reply::said(&answer.body).code.is_some() {
-        return Err(reply::refused(NAME, Stage::Device, &answer, &[]));
-    }
-    let issued: Issued = reply::json(NAME, &answer)?;
-    let page = device::page(NAME, &issued.verification_uri, domain)?;
-    let code = device::code(NAME, &issued.user_code)?;
-    let pace = Pace::new(reply::whole(&issued.interval), reply::whole(&issued.expires_in), LIFE);
-    let ends_ms = pace.ends_ms(exchange.system.clock.now_ms());
-    let url = format!("https://{domain}/login/oauth/access_token");
-    let secret = SecretString::from(issued.device_code);
-    let once = || async {
-        let fields =
-            [("client_id", CLIENT), ("device_code", secret.expose_secret()), ("grant_type", device::GRANT)];
-        match exchange.ask(post(url.clone(), form(&fields))).await {
-            Ok(answer) => device::polled::<device::Token>(NAME, &answer, &[&secret]),
-            Err(fault) => Ok(Polled::Fault(fault)),
-        }
+    let standard = Standard {
+        name: NAME,
+        client: CLIENT,
+        device_url: format!("https://{domain}/login/device/code"),
+        token_url: format!("https://{domain}/login/oauth/access_token"),
+        fields: &[("scope", SCOPE)],
+        page_host: domain,
+        life: LIFE,
+        agent: Some(HEADERS[0].1),
     };
-    let polling = Box::pin(device::poll(NAME, pace, once));
-    let token = device::shown(person, &page, &code, ends_ms, polling).await?;
+    let token: Token = standard.sign_in(exchange, person).await?;
     if reply::is_token(&token.access_token) {
         return Ok(token.access_token.into());
     }
     Err(reply::strange(NAME, "its token cannot be sent"))
-}
-
-fn post(url: String, fields: SecretString) -> Ask {
-    Ask::post(url, Body::Form(fields)).header("accept", "application/json").header(HEADERS[0].0, HEADERS[0].1)
 }
 
 /// Copilot's token for GitHub's.

@@ -21,6 +21,16 @@ pub(super) struct Pkce {
     /// The verifier's SHA-256, which is what the browser carries.
     pub(super) challenge: String,
     state: String,
+    pub(super) proof: Proof,
+}
+
+/// What shows that an answer belongs to a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The state, which the provider gives back.
+    State,
+    /// The path that was asked for, which holds the state.
+    Path,
 }
 
 impl Pkce {
@@ -28,7 +38,12 @@ impl Pkce {
     pub(super) fn new(random: &Random) -> Result<Self, OAuthError> {
         let verifier = unguessable(random)?;
         let challenge = challenge(&verifier);
-        Ok(Self { verifier: verifier.into(), challenge, state: unguessable(random)? })
+        Ok(Self { verifier: verifier.into(), challenge, state: unguessable(random)?, proof: Proof::State })
+    }
+
+    /// The same for a provider that does not give the state back.
+    pub(super) fn proven_by(self, proof: Proof) -> Self {
+        Self { proof, ..self }
     }
 
     /// What the provider gives back with the code.
