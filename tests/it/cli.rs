@@ -4,6 +4,7 @@ mod accounts;
 mod doctor;
 mod import;
 mod screen;
+pub(crate) mod screen;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -75,6 +76,18 @@ impl Home {
             command.env("ASIDE_DEMO_SCRIPT", script);
         }
         command
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// What a command that succeeds prints, with these variables.
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&'static str, String)]) -> String {
+        let run = Run::of(self.command(arguments).envs(variables.iter().cloned()).output().unwrap());
+        assert_eq!(run.status, Some(0), "{}{}", run.out, run.err);
+        run.out
     }
 
     fn run(&self, arguments: &[&str]) -> Run {

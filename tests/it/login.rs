@@ -1,5 +1,9 @@
 //! Signing in, from the first question to the first prompt, against [`Identity`](crate::identity::Identity) at the
 //! providers' production addresses.
 
+mod attacks;
 mod browser;
 mod flows;
+mod secrecy;
+mod terminal;
+mod wire;

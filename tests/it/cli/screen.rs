@@ -10,14 +10,14 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use super::{Home, code};
 
 /// A program on a pseudo-terminal.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     terminal: File,
-    pub(super) child: Child,
+    pub(crate) child: Child,
     seen: String,
 }
 
 impl Screen {
-    pub(super) fn run(home: &Home, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+    pub(crate) fn run(home: &Home, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
@@ -36,7 +36,7 @@ impl Screen {
 
     /// Reads until `wanted` was printed.
     #[track_caller]
-    pub(super) fn until(&mut self, wanted: &str) {
+    pub(crate) fn until(&mut self, wanted: &str) {
         while !self.seen.contains(wanted) {
             assert!(self.more(), "{wanted:?} never came:\n{}", self.seen);
         }
@@ -54,12 +54,17 @@ impl Screen {
         read > 0
     }
 
-    pub(super) fn types(&mut self, text: &str) {
+    /// Everything that was printed so far.
+    pub(crate) fn seen(&self) -> &str {
+        &self.seen
+    }
+
+    pub(crate) fn types(&mut self, text: &str) {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
     /// Everything that was printed, line feeds as the program wrote them, and the exit status.
-    pub(super) fn ended(mut self) -> (String, Option<i32>) {
+    pub(crate) fn ended(mut self) -> (String, Option<i32>) {
         while self.more() {}
         let status = code(self.child.wait().unwrap());
         (self.seen.replace("\r\n", "\n"), status)

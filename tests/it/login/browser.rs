@@ -64,3 +64,13 @@ pub(super) fn alone() -> std::fs::File {
     file.lock().unwrap();
     file
 }
+
+/// A program that stands in for the person's browser: its first argument is the page.
+#[cfg(unix)]
+pub(super) fn program(folder: &std::path::Path, script: &str) -> String {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = folder.join("browser");
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o700).open(&path).unwrap();
+    write!(file, "#!/bin/sh\n{script}\n").unwrap();
+    path.display().to_string()
+}

@@ -16,26 +16,38 @@ use serde_json::json;
 use super::browser::{alone, visit};
 use crate::identity::{Client, Identity};
 use crate::providers::internet::Internet;
+use crate::server::{Setup, TestServer};
 
 /// Everybody but the flow.
-struct Lab {
-    identity: Identity,
-    internet: Internet,
+pub(super) struct Lab {
+    pub(super) identity: Identity,
+    pub(super) internet: Internet,
 }
 
 impl Lab {
-    fn new() -> Self {
+    /// A server whose way to everywhere leads here.
+    pub(super) fn setup(&self) -> Setup {
+        self.variables()
+            .into_iter()
+            .fold(TestServer::new(), |setup, (name, value)| setup.environment(name, &value))
+    }
+
+    /// What a process needs to come here.
+    pub(super) fn variables(&self) -> [(&'static str, String); 2] {
+        [("HTTPS_PROXY", self.internet.proxy()), ("SSL_CERT_FILE", self.internet.authority().to_owned())]
+    }
+
+    pub(super) fn new() -> Self {
         let (identity, internet) = (Identity::new(), Internet::start());
         internet.provider().answer_with(identity.answering());
         Self { identity, internet }
     }
 
     fn exchange(&self) -> Exchange {
-        let variables =
-            [("HTTPS_PROXY", self.internet.proxy()), ("SSL_CERT_FILE", self.internet.authority().to_owned())];
         let mut system = System::real();
         system.dirs = Dirs::default();
-        system.env = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Env>();
+        system.env =
+            self.variables().into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Env>();
         Exchange { system, settings: std::sync::Arc::new(Settings::default()), net: Net::default() }
     }
 
@@ -50,7 +62,7 @@ impl Lab {
 
     /// Nobody broke the protocol, and nothing that was told holds a secret.
     #[track_caller]
-    fn no_violations(&self, told: &[String]) {
+    pub(super) fn no_violations(&self, told: &[String]) {
         for secret in self.identity.secrets() {
             assert!(!told.iter().any(|told| told.contains(&secret)), "{told:?}");
         }
@@ -391,4 +403,49 @@ async fn a_login_of_before_is_renewed_until_it_is_revoked() {
     for kind in [OAuthErrorKind::Unreachable, OAuthErrorKind::Protocol] {
         assert_eq!(lab.refresh("anthropic", &next).await.unwrap_err().kind, kind);
     }
+}
+
+#[tokio::test]
+async fn the_others_are_signed_in_to_and_renewed() {
+    let lab = Lab::new();
+    for (provider, client, way) in [
+        ("xai", Client::Xai, Way::DeviceCode),
+        ("kimi-coding", Client::Kimi, Way::DeviceCode),
+        ("meta", Client::Meta, Way::DeviceCode),
+        ("openrouter", Client::OpenRouter, Way::Browser),
+    ] {
+        let person = Actor::new(&lab, Deed::Allow);
+        let grant = lab.login(provider, way, &person).await.unwrap();
+        assert!(lab.identity.is_live(client, access(&grant)), "{provider}");
+        let next = lab.refresh(provider, &grant).await;
+        if provider == "openrouter" {
+            assert_eq!(grant.expires_ms, Grant::NEVER_MS);
+            assert_eq!(next.unwrap_err().kind, OAuthErrorKind::SignInAgain);
+        } else {
+            assert!(lab.identity.is_live(client, access(&next.unwrap())), "{provider}");
+            lab.identity.revoke(client);
+            lab.identity.revoke(Client::MetaIdentity);
+            let error = lab.refresh(provider, &grant).await.unwrap_err();
+            assert_eq!(error.kind, OAuthErrorKind::SignInAgain, "{provider}");
+        }
+        lab.no_violations(&person.told());
+    }
+    let person = Actor::new(&lab, Deed::Paste);
+    lab.login("openrouter", Way::Browser, &person).await.unwrap();
+    // Bad luck is borne for some seconds, as the provider asks.
+    let (access, refresh) = lab.identity.granted(Client::Kimi);
+    let grant =
+        Grant { access: access.into(), refresh: refresh.into(), expires_ms: 0, more: serde_json::Map::new() };
+    lab.identity.rule(|rules| rules.failures = vec![(503, "{}".to_owned())]);
+    lab.refresh("kimi-coding", &grant).await.unwrap();
+    lab.identity.rule(|rules| {
+        rules.failures = vec![(200, r#"{"action_url": "https://www.meta.ai/terms"}"#.to_owned())];
+    });
+    let (identity, _) = lab.identity.granted(Client::MetaIdentity);
+    let grant = Grant { refresh: identity.into(), ..grant };
+    let error = lab.refresh("meta", &grant).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.hint.contains("https://www.meta.ai/terms")),
+        (OAuthErrorKind::NoPlan, true)
+    );
 }
