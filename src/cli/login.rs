@@ -251,6 +251,13 @@ async fn way(
     methods.extend(Accounts::takes_key(provider).then_some(Method::ApiKey));
     let chosen = match (args.method, methods.as_slice()) {
         (_, []) => return Err(Failure::invalid("/provider", format!("{} needs no key", provider.id)).into()),
+        (None, methods) if piped && !methods.contains(&Method::ApiKey) => {
+            let message = format!("{} takes no key", provider.id);
+            let hint = "with --method browser, the address that the browser ended at is read";
+            return Err(
+                Failure { hint: Some(hint.to_owned()), ..Failure::invalid("/apiKey", message) }.into()
+            );
+        }
         (Some(method), methods) if methods.contains(&method) => method,
         (Some(_), methods) => {
             let known: Vec<&str> = methods.iter().map(|method| word(*method)).collect();

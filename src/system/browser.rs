@@ -31,11 +31,11 @@ pub enum Place {
 
 /// Where this process runs.
 pub fn place(system: &System) -> Place {
-    let is_set = |name: &&str| system.env.get(name).is_some_and(|value| !value.is_empty());
-    let far = SSH_VARIABLES.iter().chain(&CONTAINER_VARIABLES).any(|name| is_set(&name));
+    let is_set = |name: &str| system.env.get(name).is_some_and(|value| !value.is_empty());
+    let far = SSH_VARIABLES.iter().chain(&CONTAINER_VARIABLES).any(|name| is_set(name));
     let contained = || CONTAINER_FILES.iter().any(|file| system.files.stamp(Path::new(file)).is_ok());
     let screen = !cfg!(all(unix, not(target_os = "macos")))
-        || ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(|name| is_set(&name));
+        || ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(|name| is_set(name));
     if far || !screen || contained() { Place::Elsewhere } else { Place::Local }
 }
 

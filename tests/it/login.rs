@@ -4,6 +4,7 @@
 mod attacks;
 mod browser;
 mod flows;
+mod recording;
 mod secrecy;
 mod terminal;
 mod wire;

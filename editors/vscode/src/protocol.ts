@@ -334,6 +334,22 @@ export type ErrorKind =
   | "tooLarge"
   /** The prompt caused more model calls than one turn may. */
   | "tooManyCalls"
+  /** The person, or the provider, declined the sign-in. */
+  | "loginDenied"
+  /** The page or the code of a sign-in was used too late, or twice. */
+  | "loginExpired"
+  /** What came back belongs to another sign-in. */
+  | "loginMismatch"
+  /** The port that a browser comes back to is in use, and nobody can paste. */
+  | "loginPort"
+  /** The workspace or organisation does not allow the sign-in. */
+  | "loginForbidden"
+  /** The account has no plan that includes this. */
+  | "planMissing"
+  /** This machine's clock is off. */
+  | "clockOff"
+  /** The account has the model, but it must be enabled first. */
+  | "modelNotEnabled"
   | (string & {});
 
 /** Something that happened in a conversation. */
@@ -902,6 +918,8 @@ export interface LoginParams {
   account?: string | null;
   /** The key itself, for `apiKey`; asked for where it is missing. */
   apiKey?: string | null;
+  /** The company's own host, such as GitHub Enterprise's; empty for the provider's usual one. Asked for where it is missing and the client answers `promptUser`. */
+  domain?: string | null;
   /** Variables that are stored with the key and hold for this provider alone, such as an account id. What the provider needs besides its key is asked for where it is missing. */
   env?: Record<string, string> | null;
 }
@@ -1722,16 +1740,18 @@ export interface ServerRequests {
   readFile: { params: ReadFileParams; result: ReadFileResult };
   /** A change to be made in the editor. Without the capability it is made on disk. */
   applyEdit: { params: ApplyEditParams; result: ApplyEditResult };
+  /** A page to be shown in the person's browser. Without the capability a server on the person's own machine opens it. */
+  openUrl: { params: OpenUrlParams; result: OpenUrlResult };
+  /** A code to be typed on another device. Taken back by `$/cancelRequest` when it was typed or has ended. */
+  showDeviceCode: { params: ShowDeviceCodeParams; result: Empty };
   /** Planned. What the person looks at. */
   editorContext: { params: EditorContextParams; result: EditorContextResult };
-  /** Planned. A page to be shown in the person's browser. */
-  openUrl: { params: OpenUrlParams; result: OpenUrlResult };
-  /** Planned. A code to be typed on another device. */
-  showDeviceCode: { params: ShowDeviceCodeParams; result: Empty };
 }
 
 /** What the server tells the client. */
 export interface ServerNotifications {
+  /** How a login goes on: also the page to be opened and the code to be typed, for whoever cannot be asked. */
+  loginProgress: { params: LoginProgress };
   /** Something happened in a conversation. */
   event: { params: Event };
   /** Accounts have changed. */
@@ -1740,6 +1760,4 @@ export interface ServerNotifications {
   modelsChanged: { params: ModelsChanged };
   /** A question of the server needs no answer any more. */
   "$/cancelRequest": { params: CancelRequestParams };
-  /** Planned. How a login goes on. */
-  loginProgress: { params: LoginProgress };
 }

@@ -77,12 +77,11 @@ impl Person for Teller {
     fn ask<'a>(&'a self, question: &'a Asking) -> BoxFuture<'a, Result<SecretString, NotAnswered>> {
         Box::pin(async move {
             match self.paste {
-                Paste::Nowhere => Err(NotAnswered::Nobody),
                 // What is read is an address and nothing else.
                 Paste::Input if question.need == Need::Required => {
                     read_input().await.map_err(|_| NotAnswered::Closed)
                 }
-                Paste::Input => Err(NotAnswered::Nobody),
+                Paste::Nowhere | Paste::Input => Err(NotAnswered::Nobody),
                 Paste::Terminal => {
                     let (answer, answered) = oneshot::channel();
                     let _ = self.said.send(Said::Question(question.clone(), answer));
@@ -109,13 +108,15 @@ pub(super) async fn lead(
     let mut login = flow.login(wanted, exchange, &teller);
     loop {
         for (id, answer) in asker.answers() {
-            if let Some((asked, sender)) = waiting.take_if(|(asked, _)| *asked == id) {
-                debug_assert_eq!(asked, id);
+            if let Some((_, sender)) = waiting.take_if(|(asked, _)| *asked == id) {
                 let answer = match answer {
                     QuestionAnswer::Values(mut values) => {
                         Ok(values.remove(ANSWER).unwrap_or_default().into())
                     }
-                    QuestionAnswer::Option { .. } | QuestionAnswer::Closed => Err(NotAnswered::Closed),
+                    QuestionAnswer::Option { .. }
+                    | QuestionAnswer::Text(_)
+                    | QuestionAnswer::Edited { .. }
+                    | QuestionAnswer::Closed => Err(NotAnswered::Closed),
                 };
                 // The flow may have gone on without it.
                 let _ = sender.send(answer);

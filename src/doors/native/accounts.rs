@@ -103,14 +103,14 @@ fn how(world: &World, provider: &Provider, params: &wire::LoginParams) -> Result
             let message = format!("{} needs no key", provider.id);
             return Err(Failure::invalid("/provider", message));
         }
-        (Some(method), methods) => match How::of(method).filter(|_| methods.contains(method)) {
-            Some(how) => how,
-            None => {
+        (Some(method), methods) => {
+            let Some(how) = How::of(method).filter(|_| methods.contains(method)) else {
                 let message =
                     format!("{} is signed in to by {known}, not by {}", provider.id, cut(method.as_str()));
                 return Err(Failure::invalid("/method", message));
-            }
-        },
+            };
+            how
+        }
         (None, [only]) => How::of(only).unwrap_or(How::Key),
         (None, _) if params.api_key.is_some() => How::Key,
         (None, _) if world.client.prompt_user => How::Ask(methods.clone()),

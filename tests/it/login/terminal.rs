@@ -15,7 +15,7 @@ fn variables(lab: &Lab) -> Vec<(&'static str, String)> {
     lab.variables().to_vec()
 }
 
-fn screen(lab: &Lab, home: &Home, arguments: &[&str]) -> Screen {
+pub(super) fn screen(lab: &Lab, home: &Home, arguments: &[&str]) -> Screen {
     let variables = variables(lab);
     let variables: Vec<(&str, &str)> =
         variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -23,7 +23,7 @@ fn screen(lab: &Lab, home: &Home, arguments: &[&str]) -> Screen {
 }
 
 /// The first word of what was printed that begins so.
-fn word(printed: &str, beginning: &str) -> String {
+pub(super) fn word(printed: &str, beginning: &str) -> String {
     let word = printed.split_whitespace().find(|word| word.starts_with(beginning));
     word.unwrap_or_else(|| panic!("no {beginning} in {printed}")).to_owned()
 }
@@ -41,7 +41,7 @@ fn a_person_chooses_and_pastes() {
     let url = word(terminal.seen(), "https://claude.ai/oauth");
     let back = lab.identity.allow(&url);
     terminal.types("https://example.com/\n");
-    terminal.until("there is no code in what was pasted");
+    terminal.until("There is no code in what was pasted");
     terminal.types(&format!("{back}\n"));
     let (printed, status) = terminal.ended();
     assert_eq!(status, Some(0), "{printed}");
@@ -51,7 +51,7 @@ fn a_person_chooses_and_pastes() {
         assert!(!printed.contains(&secret), "{printed}");
     }
     lab.internet.provider().reply(speech::text("anthropic-messages", "hello", " there"));
-    let run = home.run_with(&["prompt", "--provider", "anthropic", "hi"], &variables(&lab));
+    let run = home.printed_with(&["prompt", "--provider", "anthropic", "hi"], &variables(&lab));
     assert_eq!(run.trim_end(), "hello there");
 }
 

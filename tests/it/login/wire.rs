@@ -230,7 +230,7 @@ fn a_client_that_can_nothing_is_told_what_to_show() {
     lab.identity.type_code(code);
     assert_eq!(result(&mut server, &sent)["account"]["source"], "authFile");
     let sent = server.begin("login", &json!({"provider": "anthropic", "method": "browser"}));
-    let told = progress(&mut server, "https://claude.ai/");
+    let told = progress(&mut server, "https://claude.ai/oauth");
     assert_eq!(progress(&mut server, "any browser"), "open the page in any browser");
     let url = told.split_once(": ").unwrap().1;
     let declined = Identity::decline(url, "access_denied", "The person said no.");

@@ -1107,10 +1107,10 @@ M.client_notifications = {
 M.server_requests = {
   requestPermission = "requestPermission",
   promptUser = "promptUser",
-  openUrl = "openUrl",
-  showDeviceCode = "showDeviceCode",
   readFile = "readFile",
   applyEdit = "applyEdit",
+  openUrl = "openUrl",
+  showDeviceCode = "showDeviceCode",
   editorContext = "editorContext",
 }
 
