@@ -26,13 +26,10 @@ fn table_of_providers() -> String {
         let thinking = models.iter().filter(|model| model.reasoning()).count();
         let seeing = models.iter().filter(|model| model.takes_images()).count();
         let spoken = models.iter().filter(|model| snapshot.speaks(model)).count();
-        let state = match (spoken, &provider.sign_in) {
-            (0, _) => "not yet: its API".to_owned(),
-            (_, Some(with)) if provider.key_variables.is_empty() => {
-                format!("not yet: signing in with {with}")
-            }
-            (some, _) if some < models.len() => format!("{some} of the models"),
-            (_, _) => "yes".to_owned(),
+        let state = match spoken {
+            0 => "not yet: its API".to_owned(),
+            some if some < models.len() => format!("{some} of the models"),
+            _ => "yes".to_owned(),
         };
         let mut wires: Vec<_> = models.iter().map(aside::catalog::Listed::wire).collect();
         wires.sort_unstable();
