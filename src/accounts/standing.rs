@@ -13,10 +13,9 @@ use crate::catalog::{MODELS_FILE, Provider};
 /// The end of a token that has none.
 const NEVER_MS: u64 = 9_007_199_254_740_991;
 /// Fields of a sign-in that say whose it is, in the order in which they are believed.
-const IDENTITY: [&str; 4] = ["email", "login", "account", "accountId"];
-/// The field of a sign-in with the models that its account may use.
-const MODELS: &str = "availableModelIds";
 const IDENTITY: [&str; 5] = [Grant::IDENTITY, "email", "login", "account", "accountId"];
+/// The field of a sign-in with the models that its account may use.
+const MODELS: &str = Grant::MODELS;
 /// Characters of a name that are shown.
 const MAX_IDENTITY: usize = 100;
 

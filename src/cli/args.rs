@@ -196,6 +196,9 @@ pub(super) struct LoginArgs {
     /// How: with a page in the browser, with a code typed on any device, or with a key
     #[arg(long, value_name = "HOW", value_enum)]
     pub(super) method: Option<Method>,
+    /// The account, by a label of your choice, where there are to be several
+    #[arg(long, value_name = "LABEL")]
+    pub(super) account: Option<String>,
     /// The company's own host, such as GitHub Enterprise's; empty for the provider's usual one
     #[arg(long, value_name = "HOST")]
     pub(super) domain: Option<String>,

@@ -17,9 +17,8 @@ use super::Status;
 use super::args::{LoginArgs, LogoutArgs, Method};
 use super::person::{Answered, ask};
 use super::terminal::{Complaint, Kind, Page, Terminal, clean};
-use crate::accounts::{AUTH_FILE, Accounts, Asked, Field, Source, entry_id};
 use crate::accounts::oauth::{self, Wanted, Way};
-use crate::accounts::{AUTH_FILE, Accounts, Asked, Field, Source};
+use crate::accounts::{AUTH_FILE, Accounts, Asked, Field, Source, entry_id};
 use crate::catalog::Provider;
 use crate::engine::item::cut;
 use crate::engine::{Client, Failure, World};
@@ -180,9 +179,16 @@ async fn sign_in(
             return Err(Failure::not_found("no provider was named", Some(hint)).into());
         }
     };
+    let accounts = match args.account.as_deref() {
+        None => (*world.accounts).clone(),
+        Some(label) => {
+            Accounts::fit_label(&provider.id, label).map_err(Failure::of_choice)?;
+            world.accounts.choosing(&provider.id, label)
+        }
+    };
     let piped = (args.key_stdin || args.input.is_some()) && terminal.input != Kind::Screen;
     if let Some(way) = way(world, &provider, &args, piped, terminal, signals).await? {
-        let concern = by_flow(world, &provider, way, &args, piped, terminal, signals).await?;
+        let concern = by_flow(&accounts, &provider, way, &args, piped, terminal, signals).await?;
         return Ok((provider, Some(concern)));
     }
     let mut env = BTreeMap::new();
@@ -226,7 +232,7 @@ async fn sign_in(
         }
     }
     let cancel = CancellationToken::new();
-    let storing = world.accounts.store_key(&provider, &key, &env, &cancel);
+    let storing = accounts.store_key(&provider, &key, &env, &cancel);
     until(storing, &cancel, signals).await?.map_err(Failure::of_account)?;
     Ok((provider, None))
 }
@@ -323,7 +329,7 @@ async fn picked(
 
 /// Leads through a provider's own sign-in and stores what came of it: what the person should know of it.
 async fn by_flow(
-    world: &World,
+    accounts: &Accounts,
     provider: &Arc<Provider>,
     way: Way,
     args: &LoginArgs,
@@ -349,10 +355,10 @@ async fn by_flow(
     } else {
         Paste::Nowhere
     };
-    let exchange = world.accounts.exchange();
+    let exchange = accounts.exchange();
     let grant = Box::pin(flow::lead(flow, (&wanted, &exchange), (terminal, paste), signals)).await?;
     // What was granted is spent at the provider: it is kept, whatever is pressed.
-    let stored = world.accounts.store_grant(provider, &grant, &CancellationToken::new()).await;
+    let stored = accounts.store_grant(provider, &grant, &CancellationToken::new()).await;
     stored.map_err(Failure::of_account)?;
     Ok(flow.concern(&grant))
 }

@@ -3,7 +3,6 @@
 mod accounts;
 mod doctor;
 mod import;
-mod screen;
 pub(crate) mod screen;
 
 use std::path::PathBuf;
