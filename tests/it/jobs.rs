@@ -177,6 +177,16 @@ async fn what_a_command_leaves_is_known_and_killed() {
     }
 }
 
+/// The command's process. What it says may be read before the word of its warden that it runs.
+async fn process_of(job: &Job) -> u32 {
+    loop {
+        if let Some(process) = job.standing().process {
+            return process;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn a_command_that_is_told_to_end_may_clean_up() {
     let line = "trap 'echo cleaned; exit 7' TERM; echo ready; while :; do sleep 0.01; done";
@@ -201,7 +211,7 @@ async fn a_command_that_is_told_to_end_may_clean_up() {
     let command = Command::new("echo ready; sleep TAG");
     let (job, said) = command.start();
     said.line().await;
-    let pid = Watched::new(job.standing().process.unwrap());
+    let pid = Watched::new(process_of(&job).await);
     drop(job);
     assert!(pid.ends(GONE).await);
 }

@@ -164,9 +164,13 @@ impl Request {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON.
+    /// The body as JSON, whether it was sent compressed or not.
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).expect("the body is JSON")
+        let plain = match self.header("content-encoding") {
+            Some("zstd") => zstd::bulk::decompress(&self.body, 64 << 20).expect("the body is zstd"),
+            _ => self.body.clone(),
+        };
+        serde_json::from_slice(&plain).expect("the body is JSON")
     }
 
     /// Resolves when the client has closed the connection that the request came on.

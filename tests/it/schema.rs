@@ -346,6 +346,14 @@ fn results() -> Vec<(&'static str, Value)> {
         ("renameSession", json!({})),
         ("deleteSession", json!({})),
         ("exportSession", json!({ "text": "# hi" })),
+        (
+            "explainPermission",
+            json!({
+                "tool": "shell", "decision": "ask", "permissionMode": "ask", "title": "Run make", "detail": "make",
+                "reasons": [{ "decision": "ask", "layer": "user", "rule": "shell(make *)", "about": "make" }],
+                "answer": null, "warnings": [],
+            }),
+        ),
         ("steer", json!({})),
         ("queue", json!({ "queue": [{ "id": "p1", "content": content() }] })),
         ("compact", json!({})),
