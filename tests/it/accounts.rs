@@ -2,5 +2,7 @@
 
 mod file;
 mod login;
+#[cfg(unix)]
+mod race;
 mod secrecy;
 mod several;

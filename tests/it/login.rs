@@ -2,7 +2,7 @@
 //! providers' production addresses.
 
 mod attacks;
-mod browser;
+pub(crate) mod browser;
 mod flows;
 mod recording;
 mod secrecy;

@@ -29,8 +29,8 @@ fn home_in(home: tempfile::TempDir) -> tempfile::TempDir {
 }
 
 /// A running program that signs in and out.
-struct Signer {
-    child: Child,
+pub(super) struct Signer {
+    pub(super) child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     asked: u64,
@@ -44,9 +44,15 @@ impl Signer {
     }
 
     /// A command that becomes the program.
-    fn of(mut command: Command, home: &Path) -> Self {
+    fn of(command: Command, home: &Path) -> Self {
+        Self::with(command, home, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(super) fn with(mut command: Command, home: &Path, environment: &[(&str, String)]) -> Self {
         let mut child = command
             .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("ASIDE_HOME", home)
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::piped())
@@ -58,28 +64,42 @@ impl Signer {
         Self { child, input, output, asked: 0 }
     }
 
-    fn ask(&mut self, method: &str, params: &Value) {
+    pub(super) fn ask(&mut self, method: &str, params: &Value) {
         self.asked += 1;
-        let request = json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": params});
+        self.say(&json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": params}));
+    }
+
+    /// Writes one message.
+    pub(super) fn say(&mut self, message: &Value) {
         // One that was killed does not read.
-        let _ = self.input.write_all(format!("{request}\n").as_bytes());
+        let _ = self.input.write_all(format!("{message}\n").as_bytes());
+    }
+
+    /// The next message; `None` where the program is gone.
+    pub(super) fn heard(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        if self.output.read_line(&mut line).unwrap_or(0) == 0 {
+            return None;
+        }
+        serde_json::from_str(&line).ok()
+    }
+
+    /// Whether this is the answer to the last request.
+    pub(super) fn is_answer(&self, message: &Value) -> bool {
+        message["id"] == self.asked
     }
 
     /// The answer to the last request: the result, or the error; `None` where the program is gone.
-    fn answer(&mut self) -> Option<Value> {
+    pub(super) fn answer(&mut self) -> Option<Value> {
         loop {
-            let mut line = String::new();
-            if self.output.read_line(&mut line).unwrap_or(0) == 0 {
-                return None;
-            }
-            let Ok(line) = serde_json::from_str::<Value>(&line) else { return None };
-            if line["id"] == self.asked {
-                return Some(line.get("result").or_else(|| line.get("error")).unwrap().clone());
+            let message = self.heard()?;
+            if self.is_answer(&message) {
+                return Some(message.get("result").or_else(|| message.get("error")).unwrap().clone());
             }
         }
     }
 
-    fn call(&mut self, method: &str, params: &Value) -> Value {
+    pub(super) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.ask(method, params);
         self.answer().expect("it runs")
     }
@@ -99,7 +119,7 @@ impl Drop for Signer {
 
 /// The entries of the file, which is whole whenever it is looked at.
 #[track_caller]
-fn entries(home: &Path) -> serde_json::Map<String, Value> {
+pub(super) fn entries(home: &Path) -> serde_json::Map<String, Value> {
     let text = std::fs::read_to_string(home.join("auth.json")).unwrap();
     assert!(!text.trim().is_empty(), "the file is empty");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))

@@ -49,6 +49,27 @@ fn a_key_comes_through_a_pipe_and_goes_again() {
 }
 
 #[test]
+fn an_account_has_a_label_on_the_command_line_too() {
+    let home = Home::new();
+    for label in ["work", "me@home"] {
+        let run = home.run_with(&["login", "groq", "--account", label, "-"], &format!("{KEY}-{label}\n"));
+        run.ended(0);
+    }
+    let entry = |label: &str| json!({"type": "api_key", "key": format!("{KEY}-{label}")});
+    assert_eq!(home.auth_json(), json!({"groq:work": entry("work"), "groq:me@home": entry("me@home")}));
+    assert!(
+        home.run(&["logout", "groq"]).ended(2).err.contains("groq has several accounts and none is chosen")
+    );
+    let run = home.run(&["logout", "groq", "--account", "work"]);
+    assert!(run.ended(0).out.starts_with("what was stored for groq:work was removed from "), "{}", run.out);
+    assert!(run.out.contains("groq is still available: another account of it is stored"), "{}", run.out);
+    assert_eq!(home.auth_json(), json!({"groq:me@home": entry("me@home")}));
+    assert!(
+        home.run_with(&["login", "groq", "--account", "a b", "-"], KEY).ended(2).err.contains("is no label")
+    );
+}
+
+#[test]
 fn an_id_is_stored_beside_the_key_and_what_is_missing_is_told() {
     let home = Home::new();
     let run = home.run_with(&["login", "cloudflare-workers-ai", "-"], KEY);

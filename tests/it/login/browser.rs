@@ -58,7 +58,7 @@ pub(super) fn is_open(address: IpAddr, port: u16) -> bool {
 }
 
 /// The right to the ports that providers fix, which all tests on a machine share. Held until it is dropped.
-pub(super) fn alone() -> std::fs::File {
+pub(crate) fn alone() -> std::fs::File {
     let path = std::env::temp_dir().join("aside-tests-login-ports.lock");
     let file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
     file.lock().unwrap();
