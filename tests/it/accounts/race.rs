@@ -333,7 +333,7 @@ fn a_crash_while_tokens_are_got_leaves_a_sign_in_that_is_good_or_cleanly_gone() 
         seed ^= seed << 17;
         let span = typical[usize::from(is_login)].mul_f64(1.2).as_micros();
         let within = if kill < 2 {
-            Duration::from_secs(60)
+            Duration::from_mins(1)
         } else {
             Duration::from_micros(seed % u64::try_from(span).unwrap())
         };
