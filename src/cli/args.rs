@@ -202,9 +202,6 @@ pub(super) struct LoginArgs {
     /// The company's own host, such as GitHub Enterprise's; empty for the provider's usual one
     #[arg(long, value_name = "HOST")]
     pub(super) domain: Option<String>,
-    /// A label for this account, beside others of the same provider
-    #[arg(long, value_name = "LABEL", requires = "provider")]
-    pub(super) account: Option<String>,
     /// Store a variable for this provider alone, such as an account id; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
@@ -222,7 +219,6 @@ const LOGIN_EXAMPLES: &str = "\
 Examples:
   aside login groq
   aside login anthropic
-  aside login anthropic --account work
   aside login openai-codex --method device-code
   aside login github-copilot --domain company.ghe.com
   pass show groq | aside login groq --key-stdin

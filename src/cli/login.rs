@@ -54,13 +54,7 @@ impl From<Failure> for Stopped {
 /// Signs in.
 pub(super) async fn login(system: System, args: LoginArgs, terminal: Terminal) -> Status {
     let mut page = Page::default();
-    let mut world = World::new(system, Client::default());
-    if let (Some(id), Some(label)) = (&args.provider, &args.account) {
-        if let Err(error) = Accounts::fit_label(id, label) {
-            return finished(Err(Failure::of_choice(error).into()), terminal, page);
-        }
-        world.accounts = Arc::new(world.accounts.choosing(id, label));
-    }
+    let world = World::new(system, Client::default());
     let Ok(mut signals) = Signals::watch_without_parent() else { return Status::Failed };
     let done = sign_in(&world, args, terminal, &mut signals).await;
     let done = done.map(|(provider, concern)| {
