@@ -2,24 +2,31 @@
 //! laid over it. No network, no credentials, nothing parsed at start. Next: `accounts`, which finds the keys.
 
 mod cost;
+mod facts;
+mod fresh;
 pub mod glob;
 mod local;
 mod overlay;
 mod pattern;
 pub mod placeholder;
+mod refresh;
 mod table;
 mod thinking;
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use local::{LocalKind, LocalModel, LocalServer, LocalServers};
+pub use facts::{FACTS_FILE, FACTS_URL, FactsOrigin};
+pub use local::{LocalKind, LocalModel, LocalServer, LocalServers, is_showable};
 pub use overlay::MODELS_FILE;
 pub use pattern::{ResolveError, Resolved, Selected};
+pub use refresh::{Changes, FactsError};
 pub use thinking::UnknownLevel;
 
 use crate::settings::Diagnostic;
 use crate::system::System;
+use fresh::{Fresh, Freshened};
 use local::Found;
 use overlay::Overlay;
 use table::{ModelRow, ProviderRow};
@@ -177,6 +184,8 @@ pub type Speaks = fn(&str) -> bool;
 /// The catalog as it stood at one moment.
 pub struct Snapshot {
     overlay: Arc<Overlay>,
+    /// Facts that were refreshed.
+    fresh: Arc<Freshened>,
     /// What was found on this machine.
     found: Arc<Found>,
     /// The same, less what `models.json` says itself.
@@ -194,6 +203,8 @@ pub struct Listed<'s> {
 enum Kind<'s> {
     /// Built in; the overlay may still move it to another URL.
     Row(&'static ModelRow, &'s Overlay),
+    /// New or changed since; the same holds.
+    Fresh(&'s Fresh, &'s Overlay),
     /// From `models.json`, or changed by it.
     Built(&'s Arc<Model>),
 }
@@ -214,22 +225,30 @@ impl Catalog {
         &self.local
     }
 
-    /// The catalog as it stands now. One look at the state of `models.json`; it is read only when it changed.
+    /// The catalog as it stands now. One look at the state of `models.json` and of the refreshed facts each; they are
+    /// read only when they changed.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = Overlay::stamp(&self.system);
+        let fresh_stamp = Freshened::stamp(&self.system);
         let found = self.local.found();
+        let fresh = match newest.as_ref() {
+            Some(snapshot) if snapshot.fresh.stamp_read() == fresh_stamp => Arc::clone(&snapshot.fresh),
+            _ => Arc::new(Freshened::read(&self.system, fresh_stamp)),
+        };
         let overlay = match newest.as_ref() {
-            Some(snapshot) if snapshot.overlay.stamp_read() == stamp => {
+            Some(snapshot)
+                if snapshot.overlay.stamp_read() == stamp && Arc::ptr_eq(&snapshot.fresh, &fresh) =>
+            {
                 if Arc::ptr_eq(&snapshot.found, &found) {
                     return Arc::clone(snapshot);
                 }
                 Arc::clone(&snapshot.overlay)
             }
-            _ => Arc::new(Overlay::read(&self.system, stamp)),
+            _ => Arc::new(Overlay::read(&self.system, stamp, &fresh)),
         };
         let local = Arc::clone(&found).without(|server| overlay.speaks_of(server.kind.id(), &server.url));
-        Arc::clone(newest.insert(Arc::new(Snapshot { overlay, found, local, speaks: self.speaks })))
+        Arc::clone(newest.insert(Arc::new(Snapshot { overlay, fresh, found, local, speaks: self.speaks })))
     }
 
     /// See [`Snapshot::providers`].
@@ -270,7 +289,7 @@ impl Catalog {
 
     /// What is wrong with `models.json`.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        self.snapshot().diagnostics().to_vec()
+        self.snapshot().diagnostics().cloned().collect()
     }
 }
 
@@ -300,12 +319,26 @@ impl Snapshot {
     pub fn models_of(&self, provider: &str) -> impl Iterator<Item = Listed<'_>> + use<'_> {
         let own = self.overlay.models(provider);
         let rows = table::provider(provider).map(ProviderRow::models).unwrap_or_default();
-        let rows = rows.iter().filter(move |row| !own.contains_key(row.id()));
+        let mut rows = rows.iter().peekable();
+        let mut fresh = self.fresh.models(provider).iter().peekable();
+        // Both are sorted by id; what is fresh stands in the place of its row.
+        let built_in = std::iter::from_fn(move || {
+            let order = match (rows.peek(), fresh.peek()) {
+                (Some(row), Some(fresh)) => fresh.id().cmp(row.id()),
+                (None, _) => Ordering::Less,
+                (_, None) => Ordering::Greater,
+            };
+            let row = rows.next_if(|_| order.is_ge());
+            match fresh.next_if(|_| order.is_le()) {
+                Some(fresh) => Some(Listed { kind: Kind::Fresh(fresh, &self.overlay) }),
+                None => row.map(|row| Listed { kind: Kind::Row(row, &self.overlay) }),
+            }
+        });
         let found = self.local.models(provider);
         own.values()
             .chain(found.values())
             .map(|model| Listed { kind: Kind::Built(model) })
-            .chain(rows.map(|row| Listed { kind: Kind::Row(row, &self.overlay) }))
+            .chain(built_in.filter(move |model| !own.contains_key(model.id())))
     }
 
     /// The model of this provider and id, both exactly written; retired ones too.
@@ -339,9 +372,9 @@ impl Snapshot {
         model.unwrap_or_else(|| Arc::new(stand_in()))
     }
 
-    /// What is wrong with `models.json`, in its order.
-    pub fn diagnostics(&self) -> &[Diagnostic] {
-        self.overlay.diagnostics()
+    /// What is wrong with `models.json`, in its order, and with the refreshed facts.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.overlay.diagnostics().iter().chain(self.fresh.diagnostic())
     }
 
     fn look_up(&self, provider: &str, id: &str) -> Option<Listed<'_>> {
@@ -350,6 +383,9 @@ impl Snapshot {
         }
         if let Some(model) = self.local.models(provider).get(id) {
             return Some(Listed { kind: Kind::Built(model) });
+        }
+        if let Some(fresh) = self.fresh.model(provider, id) {
+            return Some(Listed { kind: Kind::Fresh(fresh, &self.overlay) });
         }
         let row = table::provider(provider)?.model(id)?;
         Some(Listed { kind: Kind::Row(row, &self.overlay) })
@@ -411,6 +447,7 @@ impl<'s> Listed<'s> {
     pub fn provider(&self) -> &'s str {
         match self.kind {
             Kind::Row(row, _) => row.provider().id(),
+            Kind::Fresh(fresh, _) => fresh.provider(),
             Kind::Built(model) => &model.provider,
         }
     }
@@ -419,6 +456,7 @@ impl<'s> Listed<'s> {
     pub fn id(&self) -> &'s str {
         match self.kind {
             Kind::Row(row, _) => row.id(),
+            Kind::Fresh(fresh, _) => fresh.id(),
             Kind::Built(model) => &model.id,
         }
     }
@@ -427,6 +465,7 @@ impl<'s> Listed<'s> {
     pub fn name(&self) -> &'s str {
         match self.kind {
             Kind::Row(row, _) => row.name(),
+            Kind::Fresh(fresh, _) => fresh.name(),
             Kind::Built(model) => &model.name,
         }
     }
@@ -435,6 +474,7 @@ impl<'s> Listed<'s> {
     pub fn wire(&self) -> &'s str {
         match self.kind {
             Kind::Row(row, _) => row.wire(),
+            Kind::Fresh(fresh, _) => fresh.wire(),
             Kind::Built(model) => &model.wire,
         }
     }
@@ -443,6 +483,7 @@ impl<'s> Listed<'s> {
     pub fn is_retired(&self) -> bool {
         match self.kind {
             Kind::Row(row, _) => row.retired,
+            Kind::Fresh(fresh, _) => fresh.facts().retired,
             Kind::Built(_) => false,
         }
     }
@@ -451,6 +492,7 @@ impl<'s> Listed<'s> {
     pub fn reasoning(&self) -> bool {
         match self.kind {
             Kind::Row(row, _) => row.reasoning,
+            Kind::Fresh(fresh, _) => fresh.facts().reasoning,
             Kind::Built(model) => model.reasoning,
         }
     }
@@ -458,7 +500,8 @@ impl<'s> Listed<'s> {
     /// See [`Model::thinking_levels`].
     pub fn thinking_levels(&self) -> Vec<ThinkingLevel> {
         match self.kind {
-            Kind::Row(row, _) => row.levels().collect(),
+            Kind::Row(row, _) => row.levels().iter().collect(),
+            Kind::Fresh(fresh, _) => fresh.levels().iter().collect(),
             Kind::Built(model) => model.thinking_levels(),
         }
     }
@@ -467,6 +510,7 @@ impl<'s> Listed<'s> {
     pub fn takes_images(&self) -> bool {
         match self.kind {
             Kind::Row(row, _) => row.images,
+            Kind::Fresh(fresh, _) => fresh.facts().images,
             Kind::Built(model) => model.takes_images,
         }
     }
@@ -475,6 +519,7 @@ impl<'s> Listed<'s> {
     pub fn cost(&self) -> Cost {
         match self.kind {
             Kind::Row(row, _) => row.cost(),
+            Kind::Fresh(fresh, _) => fresh.cost().clone(),
             Kind::Built(model) => model.cost.clone(),
         }
     }
@@ -483,6 +528,7 @@ impl<'s> Listed<'s> {
     pub fn context_window(&self) -> u64 {
         match self.kind {
             Kind::Row(row, _) => row.context.into(),
+            Kind::Fresh(fresh, _) => fresh.facts().context.into(),
             Kind::Built(model) => model.context_window,
         }
     }
@@ -491,6 +537,7 @@ impl<'s> Listed<'s> {
     pub fn max_output(&self) -> u64 {
         match self.kind {
             Kind::Row(row, _) => row.output.into(),
+            Kind::Fresh(fresh, _) => fresh.facts().output.into(),
             Kind::Built(model) => model.max_output,
         }
     }
@@ -499,6 +546,7 @@ impl<'s> Listed<'s> {
     pub fn build(&self) -> Arc<Model> {
         match self.kind {
             Kind::Row(row, overlay) => Arc::new(overlay.applied(row.build())),
+            Kind::Fresh(fresh, overlay) => Arc::new(overlay.applied(fresh.build())),
             Kind::Built(model) => Arc::clone(model),
         }
     }

@@ -13,6 +13,7 @@ mod markdown;
 mod person;
 mod progress;
 mod prompt;
+mod refresh;
 mod shell;
 mod table;
 mod terminal;
@@ -178,6 +179,10 @@ fn run(arguments: Vec<OsString>) -> ExitCode {
             on_runtime(import::run(system, args, terminal)).unwrap_or(Status::Failed).into()
         }
         Command::Models(args) => list(system, terminal, |world, page| {
+            if args.refresh {
+                let refreshed = on_runtime(refresh::refresh(world, terminal, page));
+                refreshed.unwrap_or_else(|| Err(Failure::internal("no runtime could be started")))?;
+            }
             look_around(world);
             list::models(world, &args, terminal, page)
         }),

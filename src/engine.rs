@@ -15,6 +15,7 @@ mod looking;
 mod outbox;
 pub mod permissions;
 mod queue;
+mod refreshing;
 mod session;
 mod shelf;
 pub mod store;
@@ -42,6 +43,7 @@ pub use item::{
     Severity, TurnEnd, TurnId,
 };
 pub use queue::{QueueAction, QueueEntry, WhenBusy};
+pub use refreshing::Refreshed;
 pub use session::Changes;
 pub use shelf::ExportFormat;
 pub use ticket::Ticket;

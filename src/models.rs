@@ -6,6 +6,7 @@
 pub mod delta;
 pub mod demo;
 pub mod discovery;
+pub mod facts;
 pub mod fault;
 pub mod fold;
 pub mod frames;
@@ -28,7 +29,7 @@ pub use fault::{Category, Fault};
 pub use message::{Assistant, Block, CacheRetention, Content, Message, Origin, Request, ToolSpec, Variables};
 
 use crate::accounts::Credential;
-use crate::catalog::Model;
+use crate::catalog::{FactsOrigin, Model};
 use crate::net::Net;
 use crate::settings::Settings;
 use crate::system::System;
@@ -111,6 +112,16 @@ impl Backends {
     /// The session of that name (as in [`Request::session`]) has ended: what is kept for it is let go.
     pub fn forget(&self, session: &str) {
         self.http.forget(session);
+    }
+
+    /// Asks for facts about models. `known` is where those came from that were answered before.
+    pub async fn fetch_facts(
+        &self,
+        known: Option<&FactsOrigin>,
+        settings: &Settings,
+        system: &System,
+    ) -> Result<facts::Answer, Fault> {
+        facts::fetch(&self.net, known, settings, system).await
     }
 
     /// Begins a call with the backend of its model.

@@ -153,6 +153,8 @@ methods! {
             "Who is signed in where, from which source, until when.";
         request ListModels = "listModels" (ListModelsParams) -> ListModelsResult:
             "Every model with its price. Never runs a command and never waits for the network.";
+        request RefreshModels = "refreshModels" (RefreshModelsParams) -> RefreshModelsResult:
+            "Fetches fresh facts about models from models.dev. Only then; what is known stays when it fails.";
         request NewSession = "newSession" (NewSessionParams) -> NewSessionResult:
             "Begins a conversation.";
         request OpenSession = "openSession" (OpenSessionParams) -> OpenSessionResult:

@@ -94,10 +94,21 @@ objects! {
     #[derive(Default)]
     pub struct RefreshModelsParams {}
 
-    /// What a refresh brought.
+    /// What a refresh brought. Models are named as `provider/id`.
     pub struct RefreshModelsResult {
-        /// Models that are new or changed.
-        pub changed: u32,
+        /// Whether the source had anything newer than what was fetched before.
+        pub modified: bool,
+        /// Models that were not in the list before.
+        pub added: Vec<String>,
+        /// Models of which something else is said now: name, size, price, thinking, input.
+        pub changed: Vec<String>,
+        /// Models that are gone, or that their provider has dropped.
+        pub removed: Vec<String>,
+        /// Since when the source says so, in milliseconds since the epoch. Facts that are older than the built-in ones
+        /// only add models.
+        pub facts_at_ms: u64,
+        /// When it was asked, in milliseconds since the epoch.
+        pub checked_at_ms: u64,
     }
 
     /// The list of models has changed; ask `listModels`. Model servers on this machine are looked for when a list

@@ -39,7 +39,34 @@ struct Provider {
     /// Its other wires.
     #[serde(default)]
     routes: Vec<Route>,
+    /// What models.dev calls it; its facts are not refreshed where there is none.
+    #[serde(default)]
+    facts: String,
+    #[serde(default)]
+    corrections: Vec<Correction>,
     models: Vec<Model>,
+}
+
+/// What is known better here than at models.dev, of the models whose ids one of the patterns fits.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Correction {
+    models: Vec<String>,
+    #[serde(default)]
+    context: u32,
+    #[serde(default)]
+    output: u32,
+    /// They cannot be used, whatever is said of them.
+    #[serde(default)]
+    drop: bool,
+}
+
+/// `data.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    /// `YYYY-MM-DD`.
+    date: String,
 }
 
 /// What the models of another wire than the provider's have in common.
@@ -50,6 +77,9 @@ struct Route {
     base_url: Option<String>,
     #[serde(default)]
     compat: Map<String, Value>,
+    /// What models.dev puts before the ids of its models.
+    #[serde(default)]
+    facts_prefix: String,
 }
 
 #[derive(Deserialize)]
@@ -126,13 +156,16 @@ fn main() {
     let folder = Path::new(&root).join("src/catalog/providers");
     println!("cargo:rerun-if-changed=src/catalog/build.rs");
     println!("cargo:rerun-if-changed={}", folder.display());
+    println!("cargo:rerun-if-changed=src/catalog/data.toml");
+    let data: Data = read(&Path::new(&root).join("src/catalog/data.toml"));
+    let Some(date_ms) = date_ms(&data.date) else { panic!("data.toml: {} is no date", data.date) };
     let out = PathBuf::from(std::env::var("OUT_DIR").unwrap_or_else(|_| panic!("no OUT_DIR")));
 
     let mut providers = Vec::new();
     let mut ids = HashSet::new();
     for path in data_files(&folder) {
         println!("cargo:rerun-if-changed={}", path.display());
-        let provider = read(&path);
+        let provider: Provider = read(&path);
         if let Err(reason) = check(&provider, &path) {
             panic!("{}: {reason}", path.display());
         }
@@ -141,9 +174,29 @@ fn main() {
     }
     providers.sort_by(|a, b| (a.rank, &a.id).cmp(&(b.rank, &b.id)));
 
-    let (table, text) = emit(&providers);
+    let (mut table, text) = emit(&providers);
+    let _ = writeln!(table, "pub(super) static DATE: &str = {:?};", data.date);
+    let _ = writeln!(table, "pub(super) static DATE_MS: u64 = {date_ms};");
     write(&out.join("catalog.rs"), &table);
     write(&out.join("catalog.txt"), &text);
+}
+
+/// Milliseconds since the epoch of the beginning of a day.
+fn date_ms(date: &str) -> Option<u64> {
+    let mut parts = date.splitn(3, '-').map(|part| part.parse::<u64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if date.len() != 10
+        || !(1970..=9999).contains(&year)
+        || !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+    {
+        return None;
+    }
+    // Days from civil, with the year beginning in March.
+    let shifted = if month > 2 { year } else { year - 1 };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + day_of_year;
+    Some(days.checked_sub(719_468)? * 86_400_000)
 }
 
 fn data_files(folder: &Path) -> Vec<PathBuf> {
@@ -156,7 +209,7 @@ fn data_files(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn read(path: &Path) -> Provider {
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -211,6 +264,7 @@ fn emit(providers: &[Provider]) -> (String, String) {
     let mut text = Text::default();
     let mut costs: Vec<String> = Vec::new();
     let (mut rows, mut tiers, mut words, mut routes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut corrections = Vec::new();
     let mut heads = Vec::new();
     for (at, provider) in providers.iter().enumerate() {
         let mut models: Vec<&Model> = provider.models.iter().collect();
@@ -224,13 +278,26 @@ fn emit(providers: &[Provider]) -> (String, String) {
         let keys = list(&mut provider.bearer_keys.iter().chain(&provider.keys).map(String::as_str));
         let places = list(&mut places(provider).into_iter());
         let session_headers = list(&mut provider.session_headers.iter().map(String::as_str));
-        let own = Route { wire: provider.wire.clone(), base_url: None, compat: provider.compat.clone() };
+        let first_correction = corrections.len();
+        for correction in &provider.corrections {
+            for pattern in &correction.models {
+                let Correction { context, output, drop, .. } = correction;
+                corrections.push(format!("({}, {context}, {output}, {drop})", text.span(pattern)));
+            }
+        }
+        let own = Route {
+            wire: provider.wire.clone(),
+            base_url: None,
+            compat: provider.compat.clone(),
+            facts_prefix: String::new(),
+        };
         for route in std::iter::once(&own).chain(&provider.routes) {
             routes.push(format!(
-                "RouteRow {{ wire: {}, base_url: {}, compat: {} }}",
+                "RouteRow {{ wire: {}, base_url: {}, compat: {}, facts_prefix: {} }}",
                 text.span(&route.wire),
                 text.span(route.base_url.as_ref().unwrap_or(&provider.base_url)),
                 text.json(&route.compat),
+                text.span(&route.facts_prefix),
             ));
         }
         for model in models {
@@ -268,7 +335,8 @@ fn emit(providers: &[Provider]) -> (String, String) {
         heads.push(format!(
             "ProviderRow {{ id: {}, name: {}, rank: {}, default_model: {}, keys: {keys}, bearers: {}, \
              places: {places}, sign_in: {}, headers: {}, session_headers: {session_headers}, \
-             routes: ({first_route}, {}), models: ({first}, {}), needs_key: {} }}",
+             routes: ({first_route}, {}), models: ({first}, {}), facts: {}, \
+             corrections: ({first_correction}, {}), needs_key: {} }}",
             text.span(&provider.id),
             text.span(&provider.name),
             provider.rank,
@@ -280,6 +348,8 @@ fn emit(providers: &[Provider]) -> (String, String) {
             ),
             provider.routes.len() + 1,
             provider.models.len(),
+            text.span(&provider.facts),
+            corrections.len() - first_correction,
             provider.needs_key,
         ));
     }
@@ -293,6 +363,7 @@ fn emit(providers: &[Provider]) -> (String, String) {
         ("WORDS", "Span", &words),
         ("COSTS", "[f64; 4]", &costs),
         ("TIERS", "TierRow", &tiers),
+        ("CORRECTIONS", "CorrectionRow", &corrections),
     ] {
         let _ = writeln!(table, "pub(super) static {name}: [{of}; {}] = [", items.len());
         for item in items {

@@ -74,6 +74,11 @@ pub struct LocalModel {
     pub thinking: bool,
 }
 
+/// Whether every character of a name from outside shows what it is.
+pub fn is_showable(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'))
+}
+
 /// What is known of local servers, shared by everyone who asks the catalog. The lock is never held over an await.
 #[derive(Default)]
 pub struct LocalServers {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::fresh::{Fresh, Freshened};
 use super::{AWS_WIRES, Model, Provider, table};
 use crate::settings::Diagnostic;
 use crate::settings::jsonc::{Document, Entry, JsoncError, Value};
@@ -66,10 +67,10 @@ impl Overlay {
     }
 
     /// Reads the file. `stamp` was taken before, so that a change in between is seen at the next look.
-    pub(super) fn read(system: &System, stamp: Option<Stamp>) -> Self {
+    pub(super) fn read(system: &System, stamp: Option<Stamp>, fresh: &Freshened) -> Self {
         let empty = Self { stamp, ..Self::default() };
         let Some(path) = path(system) else { return empty };
-        let mut reader = Reader { path: &path, overlay: empty };
+        let mut reader = Reader { path: &path, fresh, overlay: empty };
         match read_text(system, &path) {
             Ok(Some(text)) => reader.file(&text),
             Ok(None) => {}
@@ -152,6 +153,8 @@ fn path(system: &System) -> Option<PathBuf> {
 /// Reads one file.
 struct Reader<'r> {
     path: &'r Path,
+    /// What is below the file.
+    fresh: &'r Freshened,
     overlay: Overlay,
 }
 
@@ -282,13 +285,14 @@ impl Reader<'_> {
             }
             let path = format!("{path}.{key}");
             let base = patch.models.get(&key).map(|model| (**model).clone()).or_else(|| {
-                let mut model = built_in?.model(&key)?.build();
+                let mut model = self.fresh.build(provider, &key)?;
                 patch.settings.apply(&mut model);
                 Some(model)
             });
             let Some(mut model) = base else {
                 let known =
                     built_in.into_iter().flat_map(table::ProviderRow::models).map(|row| -> &str { row.id() });
+                let known = known.chain(self.fresh.models(provider).iter().map(Fresh::id));
                 let near = nearest(&key, known.chain(patch.models.keys().map(String::as_str)), 1);
                 let near = near.first().map_or(String::new(), |near| format!(", did you mean {near}?"));
                 self.fault(&path, value, Fault::whole(format!("no such model to override{near}")));

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use super::pattern::{KIN, alike};
 use super::placeholder;
+use super::thinking::Levels;
 use super::{AWS_WIRES, Cost, CostTier, Model, Provider, Thinking, ThinkingLevel};
 
 /// Byte offset and length in the table's one text.
@@ -27,6 +29,9 @@ pub(super) struct ProviderRow {
     /// The first is the provider's own.
     routes: (u16, u16),
     models: (u16, u16),
+    /// What models.dev calls it.
+    facts: Span,
+    corrections: (u16, u16),
     needs_key: bool,
 }
 
@@ -35,6 +40,7 @@ pub(super) struct RouteRow {
     wire: Span,
     base_url: Span,
     compat: Span,
+    facts_prefix: Span,
 }
 
 /// One model.
@@ -61,11 +67,25 @@ pub(super) struct ModelRow {
 /// Threshold, then the four prices above it.
 type TierRow = (u32, f64, f64, f64, f64);
 
+/// A pattern of ids, the tokens of context and of an answer where they are known better here (else zero), and whether
+/// the models cannot be used.
+type CorrectionRow = (Span, u32, u32, bool);
+
 /// What the build script wrote.
 mod generated {
     #![expect(clippy::unreadable_literal, reason = "nobody reads it")]
-    use super::{ModelRow, ProviderRow, RouteRow, Span, TierRow};
+    use super::{CorrectionRow, ModelRow, ProviderRow, RouteRow, Span, TierRow};
     include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
+}
+
+/// The day on which the table's facts were true, as `YYYY-MM-DD`.
+pub(super) fn date() -> &'static str {
+    generated::DATE
+}
+
+/// The beginning of that day, in milliseconds since the epoch.
+pub(super) fn date_ms() -> u64 {
+    generated::DATE_MS
 }
 
 /// All providers, by rank.
@@ -89,6 +109,18 @@ fn part<T>(of: &'static [T], (first, count): (u16, u16)) -> &'static [T] {
     of.get(first..first + usize::from(count)).unwrap_or_default()
 }
 
+/// What is known better here of the models whose ids the pattern fits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Correction {
+    pub(super) pattern: &'static str,
+    /// Tokens; zero where nothing is known better.
+    pub(super) context: u32,
+    /// Tokens of an answer; zero where nothing is known better.
+    pub(super) output: u32,
+    /// Whether they cannot be used, whatever is said of them.
+    pub(super) drop: bool,
+}
+
 impl ProviderRow {
     pub(super) fn id(&self) -> &'static str {
         text(self.id)
@@ -102,6 +134,29 @@ impl ProviderRow {
     /// The provider's own wire.
     pub(super) fn wire(&self) -> &'static str {
         self.routes().first().map_or("", RouteRow::wire)
+    }
+
+    /// What models.dev calls it; empty where its facts are not refreshed.
+    pub(super) fn facts(&self) -> &'static str {
+        text(self.facts)
+    }
+
+    /// What is known better here of models than at models.dev.
+    pub(super) fn corrections(&self) -> impl Iterator<Item = Correction> {
+        let rows = part(&generated::CORRECTIONS, self.corrections).iter();
+        rows.map(|&(pattern, context, output, drop)| Correction {
+            pattern: text(pattern),
+            context,
+            output,
+            drop,
+        })
+    }
+
+    /// Its model that is called most like `id`, if one is like it at all; of one API, where that is named.
+    pub(super) fn kin(&self, id: &str, wire: Option<&str>) -> Option<&'static ModelRow> {
+        let fits = |model: &&ModelRow| wire.is_none_or(|wire| wire == model.wire());
+        let kin = self.models().iter().filter(fits).filter(|model| alike(id, model.id()) >= KIN);
+        kin.max_by_key(|model| alike(id, model.id()))
     }
 
     pub(super) fn default_model(&self) -> &'static str {
@@ -164,6 +219,11 @@ impl RouteRow {
     pub(super) fn compat(&self) -> serde_json::Map<String, serde_json::Value> {
         object(self.compat)
     }
+
+    /// What models.dev puts before the ids of its models; empty as a rule.
+    pub(super) fn facts_prefix(&self) -> &'static str {
+        text(self.facts_prefix)
+    }
 }
 
 impl ModelRow {
@@ -213,14 +273,9 @@ impl ModelRow {
         Thinking(levels)
     }
 
-    /// The levels that it has, in order.
-    pub(super) fn levels(&self) -> impl Iterator<Item = ThinkingLevel> {
-        let bits = self.levels;
-        ThinkingLevel::ALL
-            .into_iter()
-            .enumerate()
-            .filter(move |(bit, _)| bits >> bit & 1 == 1)
-            .map(|(_, it)| it)
+    /// The levels that it has.
+    pub(super) fn levels(&self) -> Levels {
+        Levels(self.levels)
     }
 
     pub(super) fn compat(&self) -> serde_json::Map<String, serde_json::Value> {

@@ -1,5 +1,6 @@
 //! Tests of the catalog.
 
+mod fresh;
 mod models_json;
 mod patterns;
 mod seed;

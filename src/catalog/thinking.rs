@@ -30,6 +30,28 @@ impl fmt::Display for ThinkingLevel {
     }
 }
 
+/// A set of levels: a bit for each, the lowest for `off`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Levels(pub(super) u8);
+
+impl Levels {
+    /// All that are in it, in order.
+    pub(super) fn iter(self) -> impl Iterator<Item = ThinkingLevel> {
+        ThinkingLevel::ALL.into_iter().filter(move |level| self.has(*level))
+    }
+
+    /// Whether `level` is in it.
+    pub(super) fn has(self, level: ThinkingLevel) -> bool {
+        self.0 >> (level as u8) & 1 == 1
+    }
+}
+
+impl FromIterator<ThinkingLevel> for Levels {
+    fn from_iter<T: IntoIterator<Item = ThinkingLevel>>(levels: T) -> Self {
+        Self(levels.into_iter().fold(0, |bits, level| bits | 1 << (level as u8)))
+    }
+}
+
 /// A word that is no level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a thinking level: off, minimal, low, medium, high, xhigh and max are")]

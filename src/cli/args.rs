@@ -121,6 +121,7 @@ Exit status: 0 done, 1 the turn failed, 2 wrong usage, 3 not signed in, 130 canc
 /// `aside models`.
 #[derive(Args)]
 #[command(after_help = MODELS_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct ModelsArgs {
     /// Only models whose name contains each of these words; one with * ? or [ describes the whole name
     #[arg(value_name = "WORD")]
@@ -134,6 +135,9 @@ pub(super) struct ModelsArgs {
     /// Also those that their providers have dropped
     #[arg(long, conflicts_with = "available")]
     pub(super) all: bool,
+    /// First fetch fresh facts from models.dev, and say what they changed
+    #[arg(long)]
+    pub(super) refresh: bool,
     /// Print JSON, as the method listModels answers
     #[arg(long)]
     pub(super) json: bool,
@@ -145,6 +149,7 @@ Examples:
   aside models --provider groq
   aside models 'anthropic/claude-*-5'
   aside models --available --json | jq -r '.models[].id'
+  aside models --refresh
 
 Prices are in US dollars for a million tokens of input and output; - is free or not known. Output is the longest
 answer. The model marked * is the default. On a narrow terminal the less important columns are left out.";

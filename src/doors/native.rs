@@ -11,6 +11,7 @@ mod handlers;
 pub mod lifecycle;
 mod login;
 pub mod project;
+mod refresh;
 
 pub use accounts::auth_status;
 pub use handlers::{diagnostics, models, providers};

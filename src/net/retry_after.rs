@@ -31,7 +31,7 @@ fn millis(text: &str, unit_ms: f64) -> Option<u64> {
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that servers may send, as milliseconds since the epoch.
-pub(super) fn http_date_ms(text: &str) -> Option<u64> {
+pub(crate) fn http_date_ms(text: &str) -> Option<u64> {
     let mut parts = text.split_once(", ")?.1.split(' ');
     let day: u64 = parts.next()?.parse().ok()?;
     let month = parts.next()?;

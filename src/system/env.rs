@@ -59,6 +59,8 @@ pub struct Dirs {
     pub config: Option<PathBuf>,
     /// `sessions/`.
     pub data: Option<PathBuf>,
+    /// What can be fetched again.
+    pub cache: Option<PathBuf>,
     /// The user's home, for `~` in settings.
     pub home: Option<PathBuf>,
     /// Where whoever manages the machine puts `settings.json`.
@@ -90,6 +92,7 @@ impl Dirs {
         Self {
             config: dirs::config_dir().map(|dir| dir.join("aside")),
             data: dirs::data_dir().map(|dir| dir.join("aside")),
+            cache: dirs::cache_dir().map(|dir| dir.join("aside")),
             home: dirs::home_dir(),
             managed,
         }
@@ -98,7 +101,7 @@ impl Dirs {
     /// Everything below one folder.
     pub fn below(home: &Path) -> Self {
         let own = Some(home.to_path_buf());
-        Self { config: own.clone(), data: own, home: dirs::home_dir(), managed: None }
+        Self { config: own.clone(), data: own.clone(), cache: own, home: dirs::home_dir(), managed: None }
     }
 }
 

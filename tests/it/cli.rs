@@ -3,6 +3,7 @@
 mod accounts;
 mod doctor;
 mod import;
+mod refresh;
 pub(crate) mod screen;
 
 use std::path::PathBuf;

@@ -25,6 +25,7 @@ mod outage;
 mod process;
 mod provider;
 mod providers;
+mod refresh;
 mod rules;
 mod schema;
 mod server;

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::check::{self, Fault};
-use crate::catalog::pattern::{KIN, alike};
 use crate::catalog::{Cost, CostTier, Model, Thinking, ThinkingLevel, table};
 use crate::settings::load::shown;
 use crate::settings::nearest::nearest;
@@ -181,10 +180,7 @@ pub(super) fn defined(
     let built_in = table::provider(provider);
     let same = built_in.and_then(|row| row.model(&id));
     let wire = settings.api.as_deref().or(of.api.as_deref());
-    let kin = || {
-        let models = built_in?.models().iter().filter(|model| alike(&id, model.id()) >= KIN);
-        models.max_by_key(|model| alike(&id, model.id())).map(table::ModelRow::wire)
-    };
+    let kin = || built_in?.kin(&id, None).map(table::ModelRow::wire);
     let wire = wire.or(same.map(table::ModelRow::wire)).or_else(kin);
     let wire = wire.or(built_in.map(table::ProviderRow::wire)).ok_or_else(|| {
         Fault::whole("no api is set, neither here nor at the provider (such as \"openai-completions\")")

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::login::Logins;
+use super::refresh::{Refreshes, refresh_models};
 use super::{accounts, convert};
 use crate::catalog::{Listed, LocalKind, Provider, ThinkingLevel};
 use crate::doors::peer::RpcError;
@@ -51,6 +52,8 @@ pub(super) struct Context {
     pub(super) client_process: Option<u32>,
     /// Logins and logouts under way.
     pub(super) logins: Logins,
+    /// The refresh that runs.
+    pub(super) refreshes: Refreshes,
     /// A `shutdown` that waits for its end.
     pub(super) shutdown: Option<Ticket>,
 }
@@ -63,6 +66,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     (method::Shutdown::NAME, shutdown),
     (method::ListProviders::NAME, list_providers),
     (method::ListModels::NAME, list_models),
+    (method::RefreshModels::NAME, refresh_models),
     (method::Login::NAME, accounts::login),
     (method::Logout::NAME, accounts::logout),
     (method::AuthStatus::NAME, accounts::auth_status_handler),

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::handlers::{self, Call, Chosen, Context, unknown_method};
 use super::login::{Logins, tell_changes, tell_models_changed};
 use super::project::{Native, question_of};
+use super::refresh::{self, Refreshes};
 use crate::doors::peer::requests::Requests;
 use crate::doors::peer::writer::{Direct, Sink, Writer, sink};
 use crate::doors::peer::{self, Incoming, Request};
@@ -99,6 +100,7 @@ where
         initialized: false,
         client_process: None,
         logins: Logins::default(),
+        refreshes: Refreshes::default(),
         shutdown: None,
     };
     let mut dispatcher = Dispatcher { context, module: handlers::module(), drained: false };
@@ -128,6 +130,8 @@ where
 async fn settle(engine: &Handle, sink: &Sink, context: &mut Context) {
     let (done, settled) = oneshot::channel();
     engine.send(Op::Shutdown { done });
+    // Whoever waits for it is told that the server is ending.
+    context.refreshes = Refreshes::default();
     let all = async {
         context.logins.end().await;
         // Nothing else ends it than its being done.
@@ -166,6 +170,11 @@ impl Dispatcher {
                 ended = ended_by(signals.as_mut()) => return ended,
                 () = self.context.logins.one_ended() => {}
                 () = accounts.changes().noted() => tell_changes(&accounts, &self.context.sink),
+                ended = self.context.refreshes.next(&self.context.sink) => {
+                    if matches!(ended, refresh::Ended::Changed) && self.context.initialized {
+                        tell_models_changed(&self.context.sink);
+                    }
+                }
                 Ok(()) = local.changed() => {
                     // A script's pipe gets what it asked for and nothing else.
                     if self.context.initialized {

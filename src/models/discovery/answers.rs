@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::catalog::{LocalKind, LocalModel};
+use crate::catalog::{LocalKind, LocalModel, is_showable};
 
 /// Characters of a name.
 const MAX_NAME: usize = 200;
@@ -15,7 +15,8 @@ const MAX_NAME: usize = 200;
 fn name(text: &str) -> Option<String> {
     let fits = !text.is_empty()
         && text.len() <= MAX_NAME
-        && !text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'));
+        && !text.contains(char::is_whitespace)
+        && is_showable(text);
     fits.then(|| text.to_owned())
 }
 
