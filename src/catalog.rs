@@ -5,6 +5,7 @@ mod cost;
 mod facts;
 mod fresh;
 pub mod glob;
+mod live;
 mod local;
 mod overlay;
 mod pattern;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use facts::{FACTS_FILE, FACTS_URL, FactsOrigin};
+pub use live::{LiveList, LiveModels};
 pub use local::{LocalKind, LocalModel, LocalServer, LocalServers, is_showable};
 pub use overlay::MODELS_FILE;
 pub use pattern::{ResolveError, Resolved, Selected};
@@ -27,6 +29,7 @@ pub use thinking::UnknownLevel;
 use crate::settings::Diagnostic;
 use crate::system::System;
 use fresh::{Fresh, Freshened};
+use live::{Lists, Live};
 use local::Found;
 use overlay::Overlay;
 use table::{ModelRow, ProviderRow};
@@ -188,7 +191,10 @@ pub struct Snapshot {
     fresh: Arc<Freshened>,
     /// What was found on this machine.
     found: Arc<Found>,
-    /// The same, less what `models.json` says itself.
+    /// The lists that servers of `models.json` gave.
+    lists: Arc<Lists>,
+    live: Live,
+    /// What was found, less what `models.json` says itself.
     local: Arc<Found>,
     speaks: Speaks,
 }
@@ -231,7 +237,7 @@ impl Catalog {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = Overlay::stamp(&self.system);
         let fresh_stamp = Freshened::stamp(&self.system);
-        let found = self.local.found();
+        let (found, lists) = (self.local.found(), self.local.lists());
         let fresh = match newest.as_ref() {
             Some(snapshot) if snapshot.fresh.stamp_read() == fresh_stamp => Arc::clone(&snapshot.fresh),
             _ => Arc::new(Freshened::read(&self.system, fresh_stamp)),
@@ -240,7 +246,7 @@ impl Catalog {
             Some(snapshot)
                 if snapshot.overlay.stamp_read() == stamp && Arc::ptr_eq(&snapshot.fresh, &fresh) =>
             {
-                if Arc::ptr_eq(&snapshot.found, &found) {
+                if Arc::ptr_eq(&snapshot.found, &found) && Arc::ptr_eq(&snapshot.lists, &lists) {
                     return Arc::clone(snapshot);
                 }
                 Arc::clone(&snapshot.overlay)
@@ -248,7 +254,9 @@ impl Catalog {
             _ => Arc::new(Overlay::read(&self.system, stamp, &fresh)),
         };
         let local = Arc::clone(&found).without(|server| overlay.speaks_of(server.kind.id(), &server.url));
-        Arc::clone(newest.insert(Arc::new(Snapshot { overlay, fresh, found, local, speaks: self.speaks })))
+        let live = Live::new(&overlay, &lists);
+        let snapshot = Snapshot { overlay, fresh, found, lists, live, local, speaks: self.speaks };
+        Arc::clone(newest.insert(Arc::new(snapshot)))
     }
 
     /// See [`Snapshot::providers`].
@@ -335,7 +343,9 @@ impl Snapshot {
             }
         });
         let found = self.local.models(provider);
+        let live = self.live.models(provider);
         own.values()
+            .chain(live.values())
             .chain(found.values())
             .map(|model| Listed { kind: Kind::Built(model) })
             .chain(built_in.filter(move |model| !own.contains_key(model.id())))
@@ -372,6 +382,22 @@ impl Snapshot {
         model.unwrap_or_else(|| Arc::new(stand_in()))
     }
 
+    /// The providers of `models.json` whose servers are asked for their models: each as a model without an id, at its
+    /// address, with its API and headers.
+    pub fn live(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.overlay.live()
+    }
+
+    /// Whether the server of such a provider has given its list.
+    pub fn is_listed(&self, provider: &str) -> bool {
+        self.live.first(provider).is_some()
+    }
+
+    /// Why the server of such a provider gave no list, where it was asked.
+    pub fn unlisted(&self, provider: &str) -> Option<&str> {
+        self.live.failed(provider)
+    }
+
     /// What is wrong with `models.json`, in its order, and with the refreshed facts.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.overlay.diagnostics().iter().chain(self.fresh.diagnostic())
@@ -381,7 +407,8 @@ impl Snapshot {
         if let Some(model) = self.overlay.models(provider).get(id) {
             return Some(Listed { kind: Kind::Built(model) });
         }
-        if let Some(model) = self.local.models(provider).get(id) {
+        let live = self.live.models(provider).get(id);
+        if let Some(model) = live.or_else(|| self.local.models(provider).get(id)) {
             return Some(Listed { kind: Kind::Built(model) });
         }
         if let Some(fresh) = self.fresh.model(provider, id) {
@@ -407,7 +434,11 @@ impl Snapshot {
 
     fn build_provider(&self, id: &str) -> Arc<Provider> {
         let known = || table::provider(id).map(ProviderRow::build);
-        Arc::new(self.overlay.provider(id, self.local.provider(id).or_else(known)))
+        let mut provider = self.overlay.provider(id, self.local.provider(id).or_else(known));
+        if let Some(first) = self.live.first(id) {
+            provider.default_model = Some(Arc::clone(first));
+        }
+        Arc::new(provider)
     }
 }
 

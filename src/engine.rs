@@ -10,6 +10,7 @@ mod brief;
 pub mod event;
 mod explaining;
 pub mod item;
+mod listing;
 mod log;
 mod looking;
 mod outbox;
@@ -276,6 +277,8 @@ impl Engine {
         // Nothing is looked for until somebody asks.
         let discovery = Arc::clone(self.world.backends.discovery());
         let mut discovering = Box::pin(async move { discovery.serve().await });
+        let listing = Arc::clone(&self.world.listing);
+        let mut listing = Box::pin(async move { listing.serve().await });
         loop {
             tokio::select! {
                 biased;
@@ -290,6 +293,7 @@ impl Engine {
                     Some(op) => self.take(op),
                 },
                 never = &mut discovering => match never {},
+                never = &mut listing => match never {},
                 ready = self.waiting.ready() => match ready {
                     Ready::All(ops) => {
                         for op in ops {

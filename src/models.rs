@@ -124,6 +124,11 @@ impl Backends {
         facts::fetch(&self.net, known, settings, system).await
     }
 
+    /// Asks the server of a provider for its models.
+    pub async fn list(&self, asked: &discovery::live::Asked) -> Result<crate::catalog::LiveModels, Fault> {
+        asked.list(&self.net).await
+    }
+
     /// Begins a call with the backend of its model.
     pub fn call(&self, call: Call) -> DeltaStream {
         self.of(&call.model.wire).call(call)

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::live::{Lists, LiveList};
 use super::{Cost, Model, Provider, Thinking, ThinkingLevel};
 
 /// What kind of server it is.
@@ -68,6 +69,8 @@ pub struct LocalModel {
     pub name: String,
     /// Tokens, where the server told.
     pub context_window: Option<u64>,
+    /// Tokens of an answer, where the server told.
+    pub max_output: Option<u64>,
     /// Whether images may be sent.
     pub images: bool,
     /// Whether its thinking can be steered.
@@ -79,10 +82,11 @@ pub fn is_showable(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'))
 }
 
-/// What is known of local servers, shared by everyone who asks the catalog. The lock is never held over an await.
+/// What is known of local servers, and of the lists that others gave, shared by everyone who asks the catalog. The lock is never held over an await.
 #[derive(Default)]
 pub struct LocalServers {
     found: Mutex<Arc<Found>>,
+    lists: Mutex<Arc<Lists>>,
     /// Rises with each change.
     changes: watch::Sender<u64>,
 }
@@ -107,6 +111,18 @@ impl LocalServers {
         self.changes.send_modify(|count| *count += 1);
     }
 
+    /// Replaces what is known of one provider's list. Tells the watchers if it is something else.
+    pub fn set_list(&self, provider: &Arc<str>, list: LiveList) {
+        {
+            let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+            if lists.get(provider) == Some(&list) {
+                return;
+            }
+            Arc::make_mut(&mut lists).insert(Arc::clone(provider), list);
+        }
+        self.changes.send_modify(|count| *count += 1);
+    }
+
     /// What is known.
     pub fn servers(&self) -> Vec<LocalServer> {
         self.found().servers.clone()
@@ -115,6 +131,10 @@ impl LocalServers {
     /// Changes when what is known does.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    pub(super) fn lists(&self) -> Arc<Lists> {
+        Arc::clone(&self.lists.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn found(&self) -> Arc<Found> {
@@ -216,7 +236,7 @@ fn built(kind: LocalKind, url: &str, model: &LocalModel) -> Model {
 }
 
 /// How a server is told to think: Ollama's models think unless they are told not to.
-fn thinking(kind: LocalKind) -> Thinking {
+pub(super) fn thinking(kind: LocalKind) -> Thinking {
     match kind {
         LocalKind::Ollama => {
             Thinking(vec![(ThinkingLevel::Off, Some("none".into())), (ThinkingLevel::Minimal, None)])
@@ -234,6 +254,7 @@ mod tests {
             id: (*id).to_owned(),
             name: (*id).to_owned(),
             context_window: Some(8_192),
+            max_output: None,
             images: false,
             thinking: false,
         });

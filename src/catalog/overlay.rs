@@ -53,6 +53,10 @@ struct Patch {
     is_local: bool,
     /// Models that the file defines or changes, ready to be called.
     models: BTreeMap<String, Arc<Model>>,
+    /// What each model of a server's own list is made from, where the file has no list.
+    live: Option<Arc<Model>>,
+    /// Changes to models of such a list.
+    changes: BTreeMap<String, ModelSettings>,
 }
 
 impl Overlay {
@@ -103,6 +107,28 @@ impl Overlay {
     pub(super) fn models(&self, provider: &str) -> &BTreeMap<String, Arc<Model>> {
         static NONE: BTreeMap<String, Arc<Model>> = BTreeMap::new();
         self.patches.get(provider).map_or(&NONE, |patch| &patch.models)
+    }
+
+    /// Providers whose servers are asked for their models: each as a model without an id.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Arc<Model>> {
+        let patches = self.custom.iter().filter_map(|id| self.patches.get(id));
+        patches.filter_map(|patch| patch.live.as_ref())
+    }
+
+    /// A model of a server's own list with the file's changes.
+    pub(super) fn finished(&self, mut model: Model) -> Model {
+        let patch = self.patches.get(&*model.provider);
+        if let Some(change) = patch.and_then(|patch| patch.changes.get(&*model.id)) {
+            // It was tried when the file was read.
+            let _ = change.clone().apply(&mut model);
+        }
+        model
+    }
+
+    /// A model of a provider without a list, of which only the id is known.
+    pub(super) fn unlisted(&self, provider: &str, id: &str) -> Option<Model> {
+        let template = self.patches.get(provider)?.live.as_ref()?;
+        Some(self.finished(Model { id: id.into(), name: id.into(), ..(**template).clone() }))
     }
 
     /// The provider with the file's changes.
@@ -203,15 +229,23 @@ impl Reader<'_> {
         let field = |name: &str| fields.iter().rev().find(|entry| entry.key == name).map(|entry| entry.value);
 
         let own_headers = self.definitions(id, field("models"), &mut patch);
-        if built_in.is_none() && patch.models.is_empty() {
+        if built_in.is_none() && field("models").is_none() {
+            patch.live = live(id, &patch.settings);
+        }
+        if built_in.is_none() && patch.models.is_empty() && patch.live.is_none() {
             let near = nearest(id, table::providers().iter().map(table::ProviderRow::id), 1);
             let near = near.first().map_or(String::new(), |near| format!(", did you mean {near}?"));
-            return self.tell(value.error(format!("provider {} has no models{near}", shown(id))));
+            let message = format!(
+                "provider {} has no models, and no baseUrl with an api whose server could be asked for them{near}",
+                shown(id)
+            );
+            return self.tell(value.error(message));
         }
         self.overrides(id, field("modelOverrides"), &mut patch, &own_headers);
 
         if built_in.is_none() {
-            patch.is_local = patch.models.values().all(|model| check::is_loopback(&model.base_url));
+            let all = patch.models.values().chain(&patch.live);
+            patch.is_local = all.into_iter().all(|model| check::is_loopback(&model.base_url));
             self.overlay.custom.push(id.to_owned());
         }
         self.overlay.patches.insert(id.to_owned(), patch);
@@ -284,6 +318,16 @@ impl Reader<'_> {
                 break;
             }
             let path = format!("{path}.{key}");
+            if let Some(template) = &patch.live {
+                let Some(mut change) = self.good(&path, value.parse::<ModelSettings>()) else { continue };
+                self.model_fields(&path, value, &mut change);
+                self.fixed(&path, value, &mut change);
+                let tried = change.clone().apply(&mut (**template).clone());
+                if self.good(&path, tried.map_err(|fault| error_at(value, fault))).is_some() {
+                    patch.changes.insert(key, change);
+                }
+                continue;
+            }
             let base = patch.models.get(&key).map(|model| (**model).clone()).or_else(|| {
                 let mut model = self.fresh.build(provider, &key)?;
                 patch.settings.apply(&mut model);
@@ -300,11 +344,7 @@ impl Reader<'_> {
             };
             let Some(mut change) = self.good(&path, value.parse::<ModelSettings>()) else { continue };
             self.model_fields(&path, value, &mut change);
-            for name in FIXED_FIELDS.into_iter().filter(|name| value.at([*name]).range() != value.range()) {
-                let message = "an override cannot change it; define the model in models";
-                self.fault(&path, value, Fault::at([name], message));
-            }
-            change.base_url = None;
+            self.fixed(&path, value, &mut change);
             let changed = change.apply(&mut model).map_err(|fault| error_at(value, fault));
             if self.good(&path, changed).is_some() {
                 // A model's own definition stands above an override in this alone.
@@ -314,6 +354,15 @@ impl Reader<'_> {
                 patch.models.insert(key, Arc::new(model));
             }
         }
+    }
+
+    /// Tells of what an override cannot change, and leaves it out.
+    fn fixed(&mut self, path: &str, value: Value<'_>, change: &mut ModelSettings) {
+        for name in FIXED_FIELDS.into_iter().filter(|name| value.at([*name]).range() != value.range()) {
+            let message = "an override cannot change it; define the model in models";
+            self.fault(path, value, Fault::at([name], message));
+        }
+        change.base_url = None;
     }
 
     /// What can be wrong with a model without spoiling it.
@@ -417,6 +466,27 @@ impl Reader<'_> {
             self.overlay.diagnostics.push(Diagnostic::at(self.path, error));
         }
     }
+}
+
+/// APIs whose servers can be asked for their models.
+const LISTING: [&str; 5] = [
+    "openai-completions",
+    "openai-responses",
+    "anthropic-messages",
+    "google-generative-ai",
+    "mistral-conversations",
+];
+
+/// What the models of a server's own list are made from, if it can be asked for one.
+fn live(provider: &str, settings: &ProviderSettings) -> Option<Arc<Model>> {
+    let (Some(_), Some(api)) = (&settings.base_url, &settings.api) else { return None };
+    LISTING.contains(&api.as_str()).then_some(())?;
+    let mut unnamed = ModelSettings::default();
+    unnamed.id = Some("-".to_owned());
+    let mut template = defined(provider, settings, unnamed).ok()?;
+    template.id = "".into();
+    template.name = "".into();
+    Some(Arc::new(template))
 }
 
 /// A fault of `value`, where it is.

@@ -398,6 +398,8 @@ impl<'s> Search<'s> {
         let forms = forms(id);
         let form = forms.last().copied().unwrap_or(Form { text: id, level: None, is_cut: false });
         let known = self.snapshot.kin(provider, form.text).map(|kin| kin.build());
+        // Of a server's own list nothing is known but what the file says of all its models.
+        let known = known.or_else(|| self.snapshot.overlay.unlisted(provider, form.text).map(Arc::new));
         let known = known.or_else(|| self.snapshot.default_of(&*self.snapshot.provider(provider)?));
         let is_clean =
             !form.text.is_empty() && !form.text.chars().any(|c| c.is_control() || c.is_whitespace());

@@ -1,14 +1,17 @@
 //! Operations that may mean a model server of this machine, while nobody knows yet which there are: they wait for
-//! the lists of `models::discovery`, 300 ms at most, and nothing else waits with them.
+//! the lists of `models::discovery`, 300 ms at most, and nothing else waits with them. What may mean a model of a
+//! server of `models.json` that has not said which it has waits too (`listing.rs`).
 //!
 //! It must never make anybody wait where a model is there anyway.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use super::listing::Reason;
 use super::{Found, World};
 use crate::catalog::LocalKind;
 use crate::engine::item::{Failure, cut};
@@ -41,10 +44,17 @@ impl<T> Waiting<T> {
     }
 
     /// Waits behind whatever waits already. `cancel` ends its wait.
-    pub(super) fn push(&mut self, world: &World, thing: T, cancel: Option<CancellationToken>) {
-        world.look_around();
-        self.listed
-            .get_or_insert_with(|| world.backends.discovery().listed(&world.settings, &world.system).boxed());
+    pub(super) fn push(&mut self, world: &Arc<World>, thing: T, cancel: Option<CancellationToken>) {
+        self.listed.get_or_insert_with(|| {
+            let lists = world.lists();
+            let local = world.backends.discovery().listed(&world.settings, &world.system);
+            async move {
+                tokio::join!(lists, local);
+            }
+            .boxed()
+        });
+        world.backends.discovery().want(&world.settings, &world.system);
+        world.look_at_lists(Reason::Prompt);
         self.things.push_back((thing, cancel));
     }
 
@@ -86,18 +96,24 @@ impl<T> Waiting<T> {
 }
 
 impl World {
-    /// Begins to look for model servers on this machine, unless that was just done. Never waits.
-    pub fn look_around(&self) {
+    /// Begins to look for model servers on this machine, and to ask those of `models.json` for their models, as far as
+    /// that was not just done. Never waits.
+    pub fn look_around(self: &Arc<Self>) {
         self.backends.discovery().want(&self.settings, &self.system);
+        self.look_at_lists(Reason::List);
     }
 
-    /// Looks for them now, and returns when it is done: within some seconds.
+    /// Does that now, and returns when it is done: within some seconds.
     pub async fn look_closely(&self) -> Vec<discovery::Visit> {
-        self.backends.discovery().look(&self.settings, &self.system).await
+        let looking = self.backends.discovery().look(&self.settings, &self.system);
+        tokio::join!(looking, self.ask_for_lists(Reason::List)).0
     }
 
-    /// Whether a server that nobody knows of yet may be what these names mean, or the default.
+    /// Whether a server that nobody knows of yet, or that has not said what it has, may be what these names mean, or the default.
     pub(super) fn may_be_local(&self, pattern: Option<&str>, provider: Option<&str>) -> bool {
+        if self.may_be_listed(pattern, provider) {
+            return true;
+        }
         if self.backends.discovery().is_known(&self.settings, &self.system) {
             return false;
         }

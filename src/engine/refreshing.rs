@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::listing::Reason;
 use super::{Failure, World};
 use crate::catalog::{Changes, FactsError, FactsOrigin};
 use crate::models::facts::{self, Answer};
@@ -18,7 +19,7 @@ pub struct Refreshed {
 }
 
 impl World {
-    /// Asks for fresh facts, keeps them, and tells what they changed. Dropping the future gives up; what was known
+    /// Asks for fresh facts, and the servers of `models.json` for their models, keeps them, and tells what they changed. Dropping the future gives up; what was known
     /// before stays then, as it does after a failure.
     pub async fn refresh_models(&self) -> Result<Refreshed, Failure> {
         self.refresh_facts().await.map_err(|failure| Failure {
@@ -31,7 +32,10 @@ impl World {
         let catalog = Arc::clone(&self.catalog);
         let before = catalog.snapshot();
         let known = catalog.asked_with();
-        let answer = self.backends.fetch_facts(known.as_ref(), &self.settings, &self.system).await?;
+        let asking = self.backends.fetch_facts(known.as_ref(), &self.settings, &self.system);
+        // The lists stand by themselves, whatever becomes of the facts.
+        let (answer, ()) = tokio::join!(asking, self.ask_for_lists(Reason::Refresh));
+        let answer = answer?;
         let now_ms = self.system.clock.now_ms();
         // Megabytes are read and files written here.
         let taking = tokio::task::spawn_blocking(move || {

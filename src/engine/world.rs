@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::event::Account;
 use super::event::PermissionMode;
 use super::item::{self, Failure};
+use super::listing::Listing;
 use super::store::Store;
 use super::turn::budget::RetryBudget;
 use crate::accounts::{AUTH_FILE, Accounts, Authorisation, Credential, Source};
@@ -33,6 +34,8 @@ pub struct World {
     pub store: Store,
     pub backends: Arc<Backends>,
     pub retries: Arc<RetryBudget>,
+    /// The asking of servers for their models.
+    pub(super) listing: Arc<Listing>,
     pub client: Client,
     /// Problems of `settings.json`.
     pub diagnostics: Vec<Diagnostic>,
@@ -65,7 +68,7 @@ impl World {
         let settings = Arc::new(settings);
         let net = Net::default();
         let accounts = Accounts::new(system.clone(), Arc::clone(&settings), net.clone());
-        let kept = (Arc::new(Backends::new(net)), Arc::default());
+        let kept = (Arc::new(Backends::new(net)), Arc::default(), Arc::default());
         Self::with(system, client, store, accounts, kept, (settings, diagnostics))
     }
 
@@ -79,7 +82,7 @@ impl World {
     ) -> Self {
         let (settings, diagnostics) = Settings::load(&system, settings);
         let settings = Arc::new(settings);
-        let kept = (Arc::clone(&self.backends), Arc::clone(&self.retries));
+        let kept = (Arc::clone(&self.backends), Arc::clone(&self.retries), Arc::clone(&self.listing));
         let accounts = self.accounts.in_system(system.clone(), Arc::clone(&settings));
         Self::with(system, client, self.store.clone(), accounts, kept, (settings, diagnostics))
     }
@@ -89,7 +92,7 @@ impl World {
         client: Client,
         store: Store,
         accounts: Accounts,
-        (backends, retries): (Arc<Backends>, Arc<RetryBudget>),
+        (backends, retries, listing): (Arc<Backends>, Arc<RetryBudget>, Arc<Listing>),
         (settings, diagnostics): (Arc<Settings>, Vec<Diagnostic>),
     ) -> Self {
         Self {
@@ -103,6 +106,7 @@ impl World {
             store,
             backends,
             retries,
+            listing,
             client,
             diagnostics,
             system,

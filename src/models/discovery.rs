@@ -6,6 +6,7 @@
 //! `discovery/answers.rs`, which reads what the servers say.
 
 mod answers;
+pub mod live;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -303,15 +304,7 @@ impl Asker {
                     self.ask::<answers::OllamaModel>(&url, "/api/show", Some(body)).await
                 });
                 let shown = self.in_time(async { Ok(join_all(shown).await) }).await.unwrap_or_default();
-                let mut gone = Vec::new();
-                for (model, shown) in server.models.iter_mut().zip(shown) {
-                    let Ok(shown) = shown else { continue };
-                    if !shown.chats() {
-                        gone.push(model.id.clone());
-                    }
-                    shown.apply(model);
-                }
-                server.models.retain(|model| !gone.contains(&model.id));
+                answers::show(&mut server.models, shown.into_iter().map(Result::ok));
                 if let Some(running) = running {
                     running.apply(&mut server.models);
                 }

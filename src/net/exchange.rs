@@ -3,6 +3,7 @@
 //! Bounded in time and size. It must never follow a redirect, show a body or a header that was sent, or judge an
 //! answer: every status is an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub struct Net {
 /// A request. `Debug` is left out: it may hold secrets.
 pub struct Ask {
     url: String,
-    headers: Vec<(&'static str, SecretString)>,
+    headers: Vec<(Cow<'static, str>, SecretString)>,
     body: Body,
     limit: Duration,
     max_bytes: usize,
@@ -73,8 +74,8 @@ impl Ask {
 
     /// With one more header, which no log shows.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<SecretString>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<SecretString>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -149,10 +150,12 @@ impl Net {
             Body::Form(text) => typed(&route.client, &url, "application/x-www-form-urlencoded", text),
         };
         for (name, value) in &ask.headers {
+            let header = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| faults::bad_header(name, "it is not a header's name"))?;
             let mut value = HeaderValue::from_str(value.expose_secret())
                 .map_err(|_| faults::bad_header(name, "its value cannot stand in a header"))?;
             value.set_sensitive(true);
-            request = request.header(HeaderName::from_static(name), value);
+            request = request.header(header, value);
         }
         let mut response = request.send().await.map_err(|error| {
             let connect_ms = settings.timeouts.connect_ms;

@@ -17,16 +17,26 @@ use serde_json::{Value, json};
 use crate::server::{Setup, TestServer};
 
 /// What a fake says to a path; `None` says nothing and keeps the connection.
-type Answer = fn(&str) -> Option<String>;
+pub(crate) type Answer = fn(&str) -> Option<String>;
 
 /// A model server made of one socket. Its thread ends with the test's process.
-struct Fake {
-    url: String,
+pub(crate) struct Fake {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
+    /// One that is never to be sent a key.
     fn start(answer: Answer) -> Self {
+        Self::listen(answer, None)
+    }
+
+    /// One that refuses requests whose head has not this line.
+    pub(crate) fn guarded(answer: Answer, line: &'static str) -> Self {
+        Self::listen(answer, Some(line))
+    }
+
+    fn listen(answer: Answer, line: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::<Mutex<Vec<String>>>::default();
@@ -34,20 +44,20 @@ impl Fake {
         std::thread::spawn(move || {
             for socket in listener.incoming() {
                 let seen = Arc::clone(&seen);
-                std::thread::spawn(move || serve(&socket.unwrap(), answer, &seen));
+                std::thread::spawn(move || serve(&socket.unwrap(), answer, line, &seen));
             }
         });
         Self { url, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         let mut asked = self.asked.lock().unwrap().clone();
         asked.sort();
         asked
     }
 }
 
-fn serve(socket: &TcpStream, answer: Answer, seen: &Mutex<Vec<String>>) {
+fn serve(socket: &TcpStream, answer: Answer, guard: Option<&'static str>, seen: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(socket);
     let mut line = String::new();
     let mut head = String::new();
@@ -62,9 +72,16 @@ fn serve(socket: &TcpStream, answer: Answer, seen: &Mutex<Vec<String>>) {
         .map_or(0, |(_, rest)| rest.lines().next().and_then(|text| text.trim().parse().ok()).unwrap_or(0));
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    assert!(!head.to_ascii_lowercase().contains("authorization"), "{head}");
+    let head = head.to_ascii_lowercase();
+    assert!(guard.is_some() || !head.contains("authorization"), "{head}");
     seen.lock().unwrap().push(path.clone());
-    let Some(said) = answer(&path) else {
+    let is_refused = guard.is_some_and(|line| !head.lines().any(|have| have == line));
+    let said = if is_refused {
+        http("401 Unauthorized", "application/json", r#"{"error": {"message": "sk-wrong is no key"}}"#)
+    } else {
+        answer(&path)
+    };
+    let Some(said) = said else {
         // Until the client leaves.
         let _ = reader.read_to_end(&mut Vec::new());
         return;
@@ -75,22 +92,22 @@ fn serve(socket: &TcpStream, answer: Answer, seen: &Mutex<Vec<String>>) {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "an answer's own shape")]
-fn http(status: &str, kind: &str, body: &str) -> Option<String> {
+pub(crate) fn http(status: &str, kind: &str, body: &str) -> Option<String> {
     let length = body.len();
     Some(format!(
         "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
     ))
 }
 
-fn ok(body: &Value) -> Option<String> {
+pub(crate) fn ok(body: &Value) -> Option<String> {
     http("200 OK", "application/json", &body.to_string())
 }
 
-fn not_found() -> Option<String> {
+pub(crate) fn not_found() -> Option<String> {
     http("404 Not Found", "text/plain", "404 page not found")
 }
 
-fn chat() -> Option<String> {
+pub(crate) fn chat() -> Option<String> {
     let events = [
         r#"{"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":"Local."}}]}"#,
         r#"{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
@@ -435,7 +452,7 @@ async fn what_vanishes_is_forgotten_and_told() {
     let url = format!("http://{}", gone.local_addr().unwrap());
     let thread = std::thread::spawn(move || {
         for _ in 0..2 {
-            serve(&gone.accept().unwrap().0, vllm, &Mutex::default());
+            serve(&gone.accept().unwrap().0, vllm, None, &Mutex::default());
         }
     });
     let (backends, settings, system) = search(&[("ollama", &fake.url), ("vllm", &url)]);

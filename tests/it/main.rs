@@ -20,6 +20,7 @@ mod identity;
 mod independent;
 mod jobs;
 mod lifecycle;
+mod lists;
 mod login;
 mod outage;
 mod process;

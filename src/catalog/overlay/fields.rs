@@ -82,7 +82,7 @@ pub(super) struct ProviderSettings {
 }
 
 /// A model of the file, or a change to one: then everything is optional.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ModelSettings {
     pub(super) id: Option<String>,
@@ -103,7 +103,7 @@ pub(super) struct ModelSettings {
     sampling_params: Option<Map<String, Json>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct CostSettings {
     input: Option<f64>,
@@ -124,21 +124,21 @@ struct TierSettings {
 }
 
 /// Seconds for which a provider keeps a cached prefix.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 struct PromptCache {
     short: Option<u64>,
     long: Option<u64>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct InputLimits {
     max_request_bytes: Option<u64>,
     images: Option<ImageLimits>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ImageLimits {
     resize: Option<Resize>,
@@ -146,7 +146,7 @@ struct ImageLimits {
     max_per_request: Option<u64>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Resize {
     max_width: Option<u64>,

@@ -357,7 +357,8 @@ fn why_not(world: &World, provider: &Provider) -> Option<String> {
     let first = models.peek().copied();
     let is_mute = !models.any(|model| snapshot.speaks(&model));
     let no_wire = first.filter(|_| is_mute).map(|model| convert::missing_wire(model.wire()));
-    no_wire.or_else(|| no_credential(world, provider))
+    let unlisted = || snapshot.unlisted(&provider.id).map(str::to_owned);
+    no_wire.or_else(|| no_credential(world, provider)).or_else(unlisted)
 }
 
 /// What is missing before the provider can be called.

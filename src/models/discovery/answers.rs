@@ -22,7 +22,14 @@ fn name(text: &str) -> Option<String> {
 
 fn model(id: &str) -> Option<LocalModel> {
     let id = name(id)?;
-    Some(LocalModel { name: id.clone(), id, context_window: None, images: false, thinking: false })
+    Some(LocalModel {
+        name: id.clone(),
+        id,
+        context_window: None,
+        max_output: None,
+        images: false,
+        thinking: false,
+    })
 }
 
 /// An entry of a list; one that is not as expected spoils no other.
@@ -116,6 +123,16 @@ impl OllamaModel {
         let set = set.and_then(|value| value.trim().parse().ok());
         model.context_window = tokens(set).or_else(|| tokens(context)).or(model.context_window);
     }
+}
+
+/// Applies what was shown of the first models, and takes away those that do not chat.
+pub(super) fn show(models: &mut Vec<LocalModel>, shown: impl IntoIterator<Item = Option<OllamaModel>>) {
+    let mut shown = shown.into_iter();
+    models.retain_mut(|model| {
+        let Some(shown) = shown.next().flatten() else { return true };
+        shown.apply(model);
+        shown.chats()
+    });
 }
 
 /// `GET /api/ps` of Ollama: what is loaded, and with how much context, which is often less than the model has.
@@ -218,14 +235,16 @@ const OWNERS: [(&str, LocalKind); 3] = [
     ("organization_owner", LocalKind::LmStudio),
 ];
 
+/// The kind of server that says so of its models.
+fn kind_of(owner: &str) -> Option<LocalKind> {
+    OWNERS.iter().find(|(known, _)| *known == owner).map(|(_, kind)| *kind)
+}
+
 impl OpenAiModels {
     /// The models and whose they are, if that is one of the known kinds of server.
     pub(super) fn models(self) -> Option<(LocalKind, Vec<LocalModel>)> {
         let mut entries = good(self.data);
-        let owner = |entry: &OpenAiModel| {
-            let known = OWNERS.iter().find(|(owner, _)| entry.owned_by.as_deref() == Some(owner));
-            known.map(|(_, kind)| *kind)
-        };
+        let owner = |entry: &OpenAiModel| kind_of(entry.owned_by.as_deref()?);
         let kind = entries.iter().find_map(owner)?;
         entries.retain(|entry| owner(entry) == Some(kind));
         let chats = entries.iter().filter(|entry| !entry.id.starts_with("text-embedding-"));
@@ -271,6 +290,66 @@ impl LlamaProps {
         model.context_window = tokens(context).or(model.context_window);
         model.images = self.modalities.as_ref().is_some_and(|modalities| modalities.vision);
     }
+}
+
+/// The owner that Ollama gives its models in OpenAI's form.
+const OLLAMA: &str = "library";
+
+/// Lists of any server, in any of the usual forms: `data`, `models`, or a bare list, of objects with an id.
+pub(super) fn any(list: &Value) -> Option<(Option<LocalKind>, Vec<LocalModel>)> {
+    let entries = ["data", "models"].iter().find_map(|name| list.get(name));
+    let entries = entries.unwrap_or(list).as_array()?;
+    let owner = entries.iter().find_map(|entry| entry.get("owned_by")?.as_str());
+    let kind = owner.and_then(|owner| if owner == OLLAMA { Some(LocalKind::Ollama) } else { kind_of(owner) });
+    Some((kind, entries.iter().filter_map(one).collect()))
+}
+
+/// What a model reads and writes, under the names that servers have for it.
+const CONTEXTS: [&str; 7] = [
+    "loaded_context_length",
+    "max_model_len",
+    "context_length",
+    "context_window",
+    "max_context_length",
+    "max_input_tokens",
+    "inputTokenLimit",
+];
+const OUTPUTS: [&str; 3] = ["max_completion_tokens", "max_output_tokens", "outputTokenLimit"];
+/// Kinds of models that do not chat, where an entry says its kind.
+const MUTE: [&str; 9] =
+    ["embedding", "embeddings", "image", "rerank", "audio", "transcribe", "moderation", "video", "speech"];
+
+fn one(entry: &Value) -> Option<LocalModel> {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str);
+    let id = text("id").or_else(|| text("name")).or_else(|| entry.as_str())?;
+    // Gemini's list has ids of another form than its calls.
+    let mut model = model(id.strip_prefix("models/").unwrap_or(id))?;
+    let kinds = ["type", "mode"].iter().filter_map(|name| text(name));
+    let methods = entry.get("supportedGenerationMethods").and_then(Value::as_array);
+    let chats = entry.pointer("/capabilities/completion_chat").and_then(Value::as_bool);
+    let is_mute = kinds.into_iter().any(|kind| MUTE.contains(&kind))
+        || methods.is_some_and(|methods| !methods.iter().any(|method| method == "generateContent"))
+        || chats == Some(false)
+        || model.id.starts_with("text-embedding-");
+    if is_mute {
+        return None;
+    }
+    let names = ["display_name", "displayName", "name"].iter().filter_map(|name| text(name));
+    let shown = |name: &&str| !name.trim().is_empty() && name.len() <= MAX_NAME && is_showable(name);
+    if let Some(name) = names.filter(|name| !name.starts_with("models/")).find(shown) {
+        name.trim().clone_into(&mut model.name);
+    }
+    let count = |names: &[&str]| names.iter().find_map(|name| tokens(entry.get(name)?.as_u64()));
+    model.context_window = count(&CONTEXTS).or_else(|| tokens(entry.pointer("/meta/n_ctx_train")?.as_u64()));
+    let top = entry.pointer("/top_provider/max_completion_tokens").and_then(Value::as_u64);
+    model.max_output = count(&OUTPUTS).or_else(|| tokens(top));
+    let inputs = ["/architecture/input_modalities", "/input_modalities", "/modalities/input"];
+    let mut inputs = inputs.iter().filter_map(|path| entry.pointer(path)?.as_array()).flatten();
+    model.images = inputs.any(|kind| kind == "image")
+        || entry.pointer("/capabilities/vision").and_then(Value::as_bool) == Some(true)
+        || text("type") == Some("vlm");
+    model.thinking = entry.get("thinking").and_then(Value::as_bool) == Some(true);
+    Some(model)
 }
 
 #[cfg(test)]
@@ -355,5 +434,46 @@ mod tests {
         let (kind, models) = read::<OpenAiModels>(studio).models().unwrap();
         assert_eq!((kind, ids(&models)), (LocalKind::LmStudio, vec!["a"]));
         assert!(read::<OpenAiModels>(r#"{"data": [{"id": "x", "owned_by": "corp"}]}"#).models().is_none());
+    }
+
+    #[test]
+    fn lists_of_any_form_are_read() {
+        let listed = |text: &str| any(&read::<Value>(text));
+        let (kind, models) = listed(
+            r#"{"object": "list", "data": [
+                {"id": "meta/llama", "object": "model", "context_length": 131072, "type": "chat",
+                 "architecture": {"input_modalities": ["text", "image"]}, "top_provider": {"max_completion_tokens": 4096}},
+                {"id": "plain", "owned_by": "corp"}, {"id": "embed", "type": "embedding"}, {"id": 7}, null, "bare",
+                {"id": "e\u202evil"}, {"id": "huge", "context_length": 1e300}, {"id": "named", "name": "A name"}
+            ]}"#,
+        )
+        .unwrap();
+        assert_eq!((kind, ids(&models)), (None, vec!["meta/llama", "plain", "bare", "huge", "named"]));
+        assert_eq!(
+            (models[0].context_window, models[0].max_output, models[0].images),
+            (Some(131_072), Some(4_096), true)
+        );
+        assert_eq!((models[3].context_window, models[4].name.as_str()), (None, "A name"));
+        let (_, models) = listed(
+            r#"{"models": [
+                {"name": "models/gemini-x", "displayName": "Gemini X", "inputTokenLimit": 1000, "outputTokenLimit": 50,
+                 "supportedGenerationMethods": ["generateContent"], "thinking": true},
+                {"name": "models/embed-x", "supportedGenerationMethods": ["embedContent"]}
+            ]}"#,
+        )
+        .unwrap();
+        assert_eq!((ids(&models), models[0].name.as_str()), (vec!["gemini-x"], "Gemini X"));
+        assert!(models[0].thinking && models[0].max_output == Some(50));
+        let (kind, models) =
+            listed(r#"{"data": [{"id": "q", "owned_by": "vllm", "max_model_len": 32768}]}"#).unwrap();
+        assert_eq!((kind, models[0].context_window), (Some(LocalKind::Vllm), Some(32_768)));
+        assert_eq!(listed(r#"[{"id": "a"}]"#).unwrap().1.len(), 1);
+        assert_eq!(
+            listed(r#"{"data": [{"id": "a", "owned_by": "library"}]}"#).unwrap().0,
+            Some(LocalKind::Ollama)
+        );
+        for bad in ["7", "{}", "null", r#"{"data": 7}"#, r#"{"error": "no"}"#] {
+            assert!(listed(bad).is_none(), "{bad}");
+        }
     }
 }
