@@ -235,10 +235,11 @@ impl Reader<'_> {
         if built_in.is_none() && patch.models.is_empty() && patch.live.is_none() {
             let near = nearest(id, table::providers().iter().map(table::ProviderRow::id), 1);
             let near = near.first().map_or(String::new(), |near| format!(", did you mean {near}?"));
-            let message = format!(
-                "provider {} has no models, and no baseUrl with an api whose server could be asked for them{near}",
-                shown(id)
-            );
+            let list = match (near.is_empty(), field("models")) {
+                (true, None) => ", and no baseUrl with an api whose server could be asked for them",
+                _ => "",
+            };
+            let message = format!("provider {} has no models{list}{near}", shown(id));
             return self.tell(value.error(message));
         }
         self.overrides(id, field("modelOverrides"), &mut patch, &own_headers);
