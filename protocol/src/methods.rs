@@ -189,8 +189,6 @@ methods! {
             "Ends the process as the end of input does.";
     }
     Client Planned {
-        request RefreshModels = "refreshModels" (RefreshModelsParams) -> RefreshModelsResult:
-            "Fetches fresh model facts.";
         request Compact = "compact" (CompactParams) -> Empty:
             "Shortens a conversation by a summary.";
         request Rewind = "rewind" (RewindParams) -> RewindResult:
