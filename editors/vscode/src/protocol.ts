@@ -1380,10 +1380,20 @@ export interface ReadFileResult {
 /** Fetches fresh model facts. */
 export interface RefreshModelsParams {}
 
-/** What a refresh brought. */
+/** What a refresh brought. Models are named as `provider/id`. */
 export interface RefreshModelsResult {
-  /** Models that are new or changed. */
-  changed: number;
+  /** Whether the source had anything newer than what was fetched before. */
+  modified: boolean;
+  /** Models that were not in the list before. */
+  added: string[];
+  /** Models of which something else is said now: name, size, price, thinking, input. */
+  changed: string[];
+  /** Models that are gone, or that their provider has dropped. */
+  removed: string[];
+  /** Since when the source says so, in milliseconds since the epoch. Facts that are older than the built-in ones only add models. */
+  factsAtMs: number;
+  /** When it was asked, in milliseconds since the epoch. */
+  checkedAtMs: number;
 }
 
 /** Names a conversation. */
@@ -1684,6 +1694,8 @@ export interface ClientRequests {
   authStatus: { params: AuthStatusParams; result: AuthStatusResult };
   /** Every model with its price. Never runs a command and never waits for the network. */
   listModels: { params: ListModelsParams; result: ListModelsResult };
+  /** Fetches fresh facts about models from models.dev. Only then; what is known stays when it fails. */
+  refreshModels: { params: RefreshModelsParams; result: RefreshModelsResult };
   /** Begins a conversation. */
   newSession: { params: NewSessionParams; result: NewSessionResult };
   /** Opens a conversation, or tells what was missed of an open one. */
@@ -1712,8 +1724,6 @@ export interface ClientRequests {
   queue: { params: QueueParams; result: QueueResult };
   /** Why a tool call was allowed, asked about or denied, or what would be decided of one. */
   explainPermission: { params: ExplainPermissionParams; result: ExplainPermissionResult };
-  /** Planned. Fetches fresh model facts. */
-  refreshModels: { params: RefreshModelsParams; result: RefreshModelsResult };
   /** Planned. Shortens a conversation by a summary. */
   compact: { params: CompactParams; result: Empty };
   /** Planned. Goes back to before an item; can itself be undone. */

@@ -890,9 +890,14 @@
 --- Fetches fresh model facts.
 ---@class aside.RefreshModelsParams
 
---- What a refresh brought.
+--- What a refresh brought. Models are named as `provider/id`.
 ---@class aside.RefreshModelsResult
----@field changed integer Models that are new or changed.
+---@field modified boolean Whether the source had anything newer than what was fetched before.
+---@field added string[] Models that were not in the list before.
+---@field changed string[] Models of which something else is said now: name, size, price, thinking, input.
+---@field removed string[] Models that are gone, or that their provider has dropped.
+---@field factsAtMs integer Since when the source says so, in milliseconds since the epoch. Facts that are older than the built-in ones only add models.
+---@field checkedAtMs integer When it was asked, in milliseconds since the epoch.
 
 --- Names a conversation.
 ---@class aside.RenameSessionParams
@@ -1077,6 +1082,7 @@ M.client_requests = {
   logout = "logout",
   authStatus = "authStatus",
   listModels = "listModels",
+  refreshModels = "refreshModels",
   newSession = "newSession",
   openSession = "openSession",
   listSessions = "listSessions",
@@ -1091,7 +1097,6 @@ M.client_requests = {
   steer = "steer",
   queue = "queue",
   explainPermission = "explainPermission",
-  refreshModels = "refreshModels",
   compact = "compact",
   rewind = "rewind",
   runShell = "runShell",
