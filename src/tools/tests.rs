@@ -56,6 +56,7 @@ impl Rig {
             data: Some(path.join("own")),
             home: Some(path.join("home")),
             managed: None,
+            ..Dirs::default()
         };
         let workspace = Arc::new(Workspace::new(vec![path.join("ws")], &system.dirs));
         let settings = Arc::new(Settings::default());

@@ -241,7 +241,7 @@ fn authorised(ask: Ask, token: &SecretString) -> Ask {
     let ask = ask
         .header("accept", "application/json")
         .header("authorization", format!("Bearer {}", token.expose_secret()));
-    HEADERS.iter().fold(ask, |ask, (name, value)| ask.header(name, *value))
+    HEADERS.iter().fold(ask, |ask, (name, value)| ask.header(*name, *value))
 }
 
 /// Why GitHub gives no token for Copilot.

@@ -31,8 +31,13 @@ fn ground() -> Ground {
 }
 
 fn workspace(path: &Path, roots: &[PathBuf]) -> Workspace {
-    let dirs =
-        Dirs { config: Some(path.join("own")), data: None, home: Some(path.join("home")), managed: None };
+    let dirs = Dirs {
+        config: Some(path.join("own")),
+        data: None,
+        home: Some(path.join("home")),
+        managed: None,
+        ..Dirs::default()
+    };
     Workspace::new(roots.to_vec(), &dirs)
 }
 
