@@ -16,7 +16,7 @@ use crate::provider::speech;
 use crate::providers::internet::Internet;
 
 const PROCESSES: usize = 8;
-/// Of `tests/run --full`, and of the quick one.
+/// With `ASIDE_SOAK=1`, an entry of its own that takes its time, and without.
 const ROUNDS: [usize; 2] = [1_000, 25];
 const KILLS: [usize; 2] = [1_000, 40];
 /// The entry that all processes share.
@@ -24,7 +24,7 @@ const SHARED: &str = "anthropic";
 
 fn count(of: [usize; 2]) -> usize {
     let [long, quick] = of;
-    if std::env::var_os("ASIDE_LONG").is_some_and(|value| value == "1") { long } else { quick }
+    if std::env::var_os("ASIDE_SOAK").is_some_and(|value| value == "1") { long } else { quick }
 }
 
 /// A folder, and a provider that all processes reach at its production addresses.
