@@ -24,7 +24,7 @@ fn a_picker_gets_all_models_with_what_they_cost_and_why_they_cannot_be_used() {
     let codex = of("openai-codex", "gpt-5.5");
     assert_eq!(
         codex.reason.as_deref(),
-        Some("signing in with a ChatGPT subscription is not part of this version")
+        Some("not signed in: `aside login openai-codex` (with a ChatGPT subscription)")
     );
     let groq = of("groq", "openai/gpt-oss-120b");
     assert!(groq.reason.as_ref().is_some_and(|reason| reason.contains("GROQ_API_KEY")), "{:?}", groq.reason);

@@ -265,7 +265,8 @@ impl<'t> Lexer<'t> {
     /// Whether this character is a word of its own.
     fn is_alone(&self, character: char) -> bool {
         let after = self.rest().strip_prefix(character);
-        after.is_some_and(|after| after.is_empty() || after.starts_with([' ', '\t', '\n']))
+        let ends = [' ', '\t', '\n', ';', '&', '|', '<', '>', '(', ')'];
+        after.is_some_and(|after| after.is_empty() || after.starts_with(ends))
     }
 
     /// An empty pair of quotes before the rest of a word hides what the word is.

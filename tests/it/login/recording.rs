@@ -84,6 +84,10 @@ fn the_recording_of_a_terminal_is_true() {
 fn heard(server: &mut TestServer, recorded: &mut String, fits: impl Fn(&Value) -> bool) -> Value {
     loop {
         let line = server.next().json;
+        // Whether the page was said to be open before the browser came back is a matter of luck.
+        if line["method"] == "$/cancelRequest" && line["params"]["id"] == "login:1" {
+            continue;
+        }
         let mut shown = line.clone();
         if let Some(ends) = shown.pointer_mut("/result/account/expiresAtMs") {
             *ends = json!(1_800_000_000_000_u64);
