@@ -341,7 +341,13 @@ fn results() -> Vec<(&'static str, Value)> {
         ("login", json!({ "account": account })),
         ("logout", json!({ "removed": true, "account": account })),
         ("authStatus", json!({ "accounts": [account], "diagnostics": [] })),
-        ("refreshModels", json!({ "changed": 1 })),
+        (
+            "refreshModels",
+            json!({
+                "modified": true, "added": ["openai/gpt-x"], "changed": [], "removed": [],
+                "factsAtMs": 1, "checkedAtMs": 2,
+            }),
+        ),
         ("forkSession", json!({ "sessionId": "s2", "session": session() })),
         ("renameSession", json!({})),
         ("deleteSession", json!({})),

@@ -402,6 +402,7 @@ mod tests {
             found,
             [
                 "CancelRequestParams.id",
+                "ExplainPermissionParams.arguments",
                 "InitializeParams.settings",
                 "ItemBody.arguments",
                 "PromptParams.outputSchema"
