@@ -179,7 +179,11 @@ async fn run((name, line, end, told): Kind) -> Cost {
     agent.aside.call("closeSession", json!({ "sessionId": session })).await;
     agent.settled().await;
     let end = at.elapsed();
-    assert_eq!(agent.on_disk(), 0, "{name}");
+    // A file of 64 MiB is a moment on its way out after the session is.
+    while agent.on_disk() > 0 {
+        assert!(at.elapsed() < GONE, "{name}: {} bytes are left on the disk", agent.on_disk());
+        tokio::task::yield_now().await;
+    }
     // It still serves.
     agent.aside.call("listSessions", json!({})).await;
     Cost { memory_kib, disk, end, updates, sent }
