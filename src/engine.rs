@@ -388,7 +388,7 @@ impl Engine {
                 });
             }
             Op::Explain { ticket, session, asked } => {
-                self.hand_to_session(&session, Access::Read, ticket, |ticket| Command::Explain {
+                self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Explain {
                     ticket,
                     asked,
                 });
@@ -401,12 +401,7 @@ impl Engine {
                     title,
                 });
             }
-            Op::Export { ticket, session, format } => {
-                self.hand_to_session(&session, Access::Read, ticket, |ticket| Command::Export {
-                    ticket,
-                    format,
-                });
-            }
+            Op::Export { ticket, session, format } => self.export(ticket, &session, format),
             Op::Queue { ticket, session, action } => {
                 self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Queue {
                     ticket,

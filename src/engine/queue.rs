@@ -241,7 +241,7 @@ impl Session {
     }
 
     /// What waits and nobody waits for is on the disk, and so is what has not reached the model yet.
-    fn save_queue(&mut self) {
+    pub(super) fn save_queue(&mut self) {
         let steers = self.turn.iter().flat_map(|turn| &turn.steers);
         let entries = self.queue.entries.iter().map(|entry| &entry.prompt.content);
         let record = Record::queue(steers.chain(entries));

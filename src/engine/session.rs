@@ -738,9 +738,13 @@ impl Session {
         for item in open.into_iter().rev() {
             self.complete_item(item, status);
         }
-        for content in std::mem::take(&mut turn.steers) {
-            // What the turn did not take in any more is part of the conversation all the same.
-            self.say(turn.id, content);
+        let unheard = std::mem::take(&mut turn.steers);
+        if !unheard.is_empty() {
+            for content in unheard {
+                // What the turn did not take in any more is part of the conversation all the same.
+                self.say(turn.id, content);
+            }
+            self.save_queue();
         }
         for (id, (_, asker)) in std::mem::take(&mut self.questions) {
             drop(asker);

@@ -104,16 +104,36 @@ impl Session {
 }
 
 impl Engine {
+    /// Has a session do what changes nothing in it. One that is not open is opened for that only, so that it is
+    /// free again for whoever wants to go on with it.
+    fn look_into(&mut self, id: &SessionId, command: Command) {
+        if self.sessions.contains_key(id) {
+            return self.deliver(id, command);
+        }
+        self.load(id, Access::Read);
+        self.deliver(id, command);
+        if let Some(seat) = self.sessions.remove(id) {
+            self.ending.insert(id.clone(), seat.ended);
+            // The mailbox is empty but for one; it closes with its sender all the same.
+            let _ = seat.mailbox.try_send(Command::Close { ticket: None });
+        }
+    }
+
+    /// Writes a conversation out.
+    pub(super) fn export(&mut self, ticket: Ticket, session: &str, format: ExportFormat) {
+        match SessionId::parse(session) {
+            Some(id) => self.look_into(&id, Command::Export { ticket, format }),
+            None => self.reply(ticket, Err(Failure::no_session(session))),
+        }
+    }
+
     /// Begins a session with the content of another, as soon as that one has told it.
     pub(super) fn fork(&mut self, ticket: Ticket, session: &str, until: Option<String>) {
         let Some(source) = SessionId::parse(session) else {
             return self.reply(ticket, Err(Failure::no_session(session)));
         };
-        if !self.sessions.contains_key(&source) {
-            self.load(&source, Access::Read);
-        }
         let (reply, copied) = oneshot::channel();
-        self.deliver(&source, Command::Copy { until, reply });
+        self.look_into(&source, Command::Copy { until, reply });
         let id = self.fresh_id();
         let (sender, mailbox) = mpsc::channel(MAILBOX);
         let (world, outputs, replies) = (Arc::clone(&self.world), self.outputs.clone(), self.replies.clone());

@@ -108,6 +108,10 @@ fn a_cancelled_turn_keeps_the_words_it_did_not_take_in() {
     assert_eq!(server.call("cancel", &json!({"sessionId": session})), json!({"cancelled": true}));
     assert_eq!(server.expect_turn_end(&prompt).stop_reason, StopReason::Cancelled);
     assert_eq!(texts(&mut server, &session).last().unwrap(), "too late");
+    // Nor does it wait in the queue when the session is read from its file.
+    server.call("closeSession", &json!({"sessionId": session}));
+    let opened = server.call("openSession", &json!({"sessionId": session}));
+    assert_eq!(opened["snapshot"]["queue"], json!([]));
     server.ignore_rest();
 }
 

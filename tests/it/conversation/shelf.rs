@@ -48,6 +48,12 @@ fn a_copy_goes_its_own_way() {
     let whole = fork["sessionId"].as_str().unwrap().to_owned();
     server.call("closeSession", &json!({"sessionId": whole}));
     assert_eq!(texts(&mut server, &whole).len(), 4);
+    // Looking into a conversation that is not open leaves it free to go on.
+    server.call("closeSession", &json!({"sessionId": whole}));
+    server.call("exportSession", &json!({"sessionId": whole, "format": "json"}));
+    server.call("forkSession", &json!({"sessionId": whole}));
+    let prompt = server.prompt(&whole, "on");
+    assert_eq!(server.expect_turn_end(&prompt).stop_reason, StopReason::EndTurn);
     for (params, code) in [
         (json!({"sessionId": session, "itemId": "i77"}), aside_protocol::NOT_FOUND),
         (json!({"sessionId": "nosuch"}), aside_protocol::NOT_FOUND),
