@@ -17,6 +17,7 @@ mod outbox;
 pub mod permissions;
 mod queue;
 mod refreshing;
+mod reviewing;
 mod session;
 mod shelf;
 pub mod store;
@@ -45,6 +46,7 @@ pub use item::{
 };
 pub use queue::{QueueAction, QueueEntry, WhenBusy};
 pub use refreshing::Refreshed;
+pub use reviewing::Decisions;
 pub use session::Changes;
 pub use shelf::ExportFormat;
 pub use ticket::Ticket;
@@ -164,6 +166,12 @@ pub enum Op {
         ticket: Ticket,
         session: String,
         action: QueueAction,
+    },
+    /// The person's word on a change that was made.
+    Review {
+        ticket: Ticket,
+        session: String,
+        decisions: Decisions,
     },
     /// Why a call was allowed, asked about or denied.
     Explain {
@@ -393,6 +401,12 @@ impl Engine {
                     asked,
                 });
             }
+            Op::Review { ticket, session, decisions } => {
+                self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Review {
+                    ticket,
+                    decisions,
+                });
+            }
             Op::Fork { ticket, session, until } => self.fork(ticket, &session, until),
             Op::Delete { ticket, session } => self.delete(ticket, &session),
             Op::Rename { ticket, session, title } => {
@@ -535,6 +549,7 @@ impl Engine {
             | Command::Configure { ticket, .. }
             | Command::Steer { ticket, .. }
             | Command::Queue { ticket, .. }
+            | Command::Review { ticket, .. }
             | Command::Explain { ticket, .. }
             | Command::Rename { ticket, .. }
             | Command::Export { ticket, .. }
@@ -694,6 +709,7 @@ fn refuse(mut mailbox: mpsc::Receiver<Command>, replies: &mpsc::UnboundedSender<
         | Command::Configure { ticket, .. }
         | Command::Steer { ticket, .. }
         | Command::Queue { ticket, .. }
+        | Command::Review { ticket, .. }
         | Command::Explain { ticket, .. }
         | Command::Rename { ticket, .. }
         | Command::Export { ticket, .. }

@@ -18,6 +18,7 @@ pub mod intent;
 pub mod ls;
 pub mod processes;
 pub mod read;
+pub mod review;
 pub mod schema;
 pub mod seen;
 pub mod shell;

@@ -135,6 +135,9 @@ objects! {
         pub version: Option<String>,
         /// In descending order of position; they do not overlap.
         pub edits: Vec<TextEdit>,
+        /// Whether this carries out a `reviewChange`: the person has decided, and nothing is to be asked.
+        #[serde(default)]
+        pub review: bool,
     }
 
     /// One replacement. Lines are 0-based, characters are UTF-8 bytes.

@@ -181,6 +181,8 @@ methods! {
             "Adds to the running turn: reaches the model before its next call.";
         request Queue = "queue" (QueueParams) -> QueueResult:
             "Lists and changes what waits behind the running turn.";
+        request ReviewChange = "reviewChange" (ReviewChangeParams) -> ReviewChangeResult:
+            "Keeps or takes back hunks of a file change that was made, also while a turn runs. The model is told.";
         request ExplainPermission = "explainPermission" (ExplainPermissionParams) -> ExplainPermissionResult:
             "Why a tool call was allowed, asked about or denied, or what would be decided of one.";
         notification CancelRequest = "$/cancelRequest" (CancelRequestParams):

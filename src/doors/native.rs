@@ -12,6 +12,7 @@ pub mod lifecycle;
 mod login;
 pub mod project;
 mod refresh;
+mod review;
 
 pub use accounts::auth_status;
 pub use handlers::{diagnostics, models, providers};

@@ -10,6 +10,7 @@ use super::shelf::ExportFormat;
 use super::ticket::Ticket;
 use crate::models::Usage;
 use crate::tools::context::{EditorEdit, EditorText};
+use crate::tools::review::Refused;
 
 /// One message of a session, in the order in which it must reach the client.
 #[derive(Debug)]
@@ -190,7 +191,8 @@ pub enum EditorRequest {
     /// The text of a file as the editor has it.
     ReadFile { path: String },
     /// A change that the editor is to make.
-    ApplyEdit { item: ItemId, path: String, edit: EditorEdit },
+    /// `is_review`: the person has decided, and nothing is to be asked.
+    ApplyEdit { item: ItemId, path: String, edit: EditorEdit, is_review: bool },
 }
 
 /// A possible answer to a permission question.
@@ -238,6 +240,7 @@ pub enum Answer {
     Done,
     Export { info: Box<SessionInfo>, items: Vec<Arc<Item>>, format: ExportFormat },
     Queue(Vec<QueueEntry>),
+    Reviewed { item: Arc<Item>, refused: Vec<Refused> },
     Sessions { sessions: Vec<SessionSummary>, next_cursor: Option<String> },
     Explained(Box<Explained>),
     ShutDown,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::accounts::oauth::{OAuthError, OAuthErrorKind};
 use crate::accounts::{AccountError, AccountErrorKind};
 use crate::models::{Category, Content, Fault, Origin};
-use crate::tools::FileChange;
+use crate::tools::{FileChange, HunkDecision};
 
 macro_rules! numbered {
     ($($(#[$meta:meta])* $name:ident($prefix:literal);)+) => {$(
@@ -112,6 +112,32 @@ pub enum ItemBody {
 pub struct FileChangeItem {
     pub tool_call: ItemId,
     pub change: FileChange,
+    /// A decision on its hunks that is being carried out.
+    pub review: Option<Review>,
+}
+
+/// A decision on hunks of a change that was made, written down before the file is touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// Ids of hunks, and whether they are kept.
+    pub hunks: Vec<(String, bool)>,
+    /// Of the file's bytes before, in hexadecimal; `None` where there is no file.
+    pub hash_before: Option<String>,
+    /// Of its bytes once the decision is carried out.
+    pub hash_after: Option<String>,
+}
+
+impl FileChangeItem {
+    /// The decision on its hunks is carried out, and the file is what it says.
+    pub fn reviewed(&mut self) {
+        let Some(Review { hunks, hash_after, .. }) = self.review.take() else { return };
+        for (id, kept) in hunks {
+            if let Some(hunk) = self.change.hunks.iter_mut().find(|hunk| hunk.id == id) {
+                hunk.decision = if kept { HunkDecision::Accepted } else { HunkDecision::Rejected };
+            }
+        }
+        self.change.hash_after = hash_after;
+    }
 }
 
 impl Item {

@@ -27,6 +27,7 @@ use super::looking::{Ready, Waiting};
 use super::outbox::Outbox;
 use super::permissions::book::Book;
 use super::queue::{Queue, QueueAction, WhenBusy};
+use super::reviewing::{Decisions, Reviewing};
 use super::shelf::{Copied, ExportFormat};
 use super::store::Durability;
 use super::store::format::Record;
@@ -87,6 +88,11 @@ pub(super) enum Command {
         ticket: Ticket,
         action: QueueAction,
     },
+    /// The person's word on a change that was made.
+    Review {
+        ticket: Ticket,
+        decisions: Decisions,
+    },
     Rename {
         ticket: Ticket,
         title: String,
@@ -135,6 +141,8 @@ pub(super) enum EditorAsker {
     Text(oneshot::Sender<Result<Option<EditorText>, String>>),
     /// It is to make a change.
     Change(ItemId),
+    /// It is asked about, or for, what the person has decided on a change.
+    Review(oneshot::Sender<QuestionAnswer>),
 }
 
 /// The state of one session. Fields are shared with `turn.rs`, which is the other half of this type.
@@ -174,6 +182,8 @@ pub(super) struct Session {
     pub(super) remembering: JoinSet<Result<(), String>>,
     /// Answers that last, and what was decided.
     pub(super) permissions: Book,
+    /// What the person says to changes that were made.
+    pub(super) reviewing: Reviewing,
     /// Decisions that somebody wants to be told of.
     pub(super) explaining: Explaining,
     read_only: Option<String>,
@@ -227,6 +237,7 @@ impl Session {
             permission_mode: new.permission_mode,
             remembering: JoinSet::new(),
             permissions: Book::default(),
+            reviewing: Reviewing::default(),
             explaining: Explaining::default(),
             read_only: None,
             created_at_ms: now,
@@ -288,6 +299,9 @@ impl Session {
                 Some("prompt again to go on; what had arrived is kept".to_owned()),
             );
         }
+        for (item, review, was_made) in loaded.reviews {
+            session.review_interrupted(item, &review.hunks, was_made);
+        }
         let lost = loaded.unreadable.saturating_sub(loaded.told_unreadable);
         if lost > 0 {
             session.notice(
@@ -328,6 +342,7 @@ impl Session {
             if self.closing
                 && !self.out.is_waiting()
                 && self.changes.is_empty()
+                && self.reviewing.is_idle()
                 && self.remembering.is_empty()
             {
                 self.log.settled().await;
@@ -356,6 +371,7 @@ impl Session {
                 },
                 ready = self.waiting.ready() => self.go_on_with(ready),
                 Some(written) = self.remembering.join_next() => self.remembered(written),
+                step = self.reviewing.next() => self.review_step(step),
                 call = self.explaining.next() => self.explain_call(call),
                 at = self.queue.cancelled() => self.queued_cancelled(at),
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
@@ -380,6 +396,7 @@ impl Session {
             | Command::Cancel { .. }
             | Command::Steer { .. }
             | Command::Queue { .. }
+            | Command::Review { .. }
             | Command::Explain { .. }
             | Command::Rename { .. }
             | Command::Export { .. }
@@ -439,6 +456,7 @@ impl Session {
             Command::Cancel { ticket, item, any } => self.cancel(ticket, item.as_deref(), any),
             Command::Steer { ticket, content, turn } => self.steer(ticket, content, turn.as_deref()),
             Command::Queue { ticket, action } => self.change_queue(ticket, action),
+            Command::Review { ticket, decisions } => self.review(ticket, &decisions),
             Command::Explain { ticket, asked } => self.explain(ticket, asked),
             Command::Rename { ticket, title } => self.rename(ticket, &title),
             Command::Export { ticket, format } => self.export(ticket, format),
@@ -461,12 +479,21 @@ impl Session {
             left.push_back(command);
         }
         self.answer_queue();
+        for ticket in self.reviewing.take_waiting() {
+            let failure = Failure::no_session(self.id.as_str());
+            self.out.send(OutputBody::Answer { ticket, answer: Err(failure) });
+        }
+        // Nobody answers any more.
+        for id in std::mem::take(&mut self.editor_requests).into_keys() {
+            self.out.send(OutputBody::QuestionClosed(id));
+        }
         for command in left {
             let ticket = match command {
                 Command::Prompt { ticket, .. }
                 | Command::Open { ticket, .. }
                 | Command::Steer { ticket, .. }
                 | Command::Queue { ticket, .. }
+                | Command::Review { ticket, .. }
                 | Command::Explain { ticket, .. }
                 | Command::Rename { ticket, .. }
                 | Command::Export { ticket, .. }
@@ -717,7 +744,9 @@ impl Session {
         // Closes the connection to the provider and ends the tools.
         turn.stop(self.model.as_deref());
         self.call_off_changes();
-        for (id, asker) in std::mem::take(&mut self.editor_requests) {
+        // What the person decides on a change does not end with a turn.
+        let is_review = |_: &QuestionId, asker: &mut EditorAsker| !matches!(asker, EditorAsker::Review(_));
+        for (id, asker) in self.editor_requests.extract_if(.., is_review) {
             drop(asker);
             self.out.send(OutputBody::QuestionClosed(id));
         }
@@ -800,6 +829,17 @@ impl Session {
 
     /// Adds something that the server has to say.
     pub(super) fn notice(&mut self, severity: Severity, text: String, hint: Option<String>) {
+        self.notice_for(severity, text, hint, false);
+    }
+
+    /// The same, where the model may be told too.
+    pub(super) fn notice_for(
+        &mut self,
+        severity: Severity,
+        text: String,
+        hint: Option<String>,
+        for_model: bool,
+    ) {
         let item = self.transcript.push(Item {
             id: self.transcript.next_id(),
             turn: self.turn.as_ref().map(|turn| turn.id),
@@ -807,7 +847,7 @@ impl Session {
             status: ItemStatus::Completed,
             created_at_ms: self.world.system.clock.now_ms(),
             text,
-            body: ItemBody::Notice { severity, hint, for_model: false },
+            body: ItemBody::Notice { severity, hint, for_model },
         });
         self.log.completed(&item, Durability::Written);
         self.out.event(EventBody::ItemStarted(Arc::clone(&item)));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::event::{Answer, EventBody, OutputBody};
-use super::item::{Failure, Item, ItemId, ItemStatus, SessionId};
+use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, SessionId};
 use super::session::{Command, Session};
 use super::store::format::Record;
 use super::store::load::Access;
@@ -85,7 +85,7 @@ impl Session {
                 permission_mode: self.permission_mode,
             },
             title: self.title.clone(),
-            items: items.filter(is_whole).map(|item| (**item).clone()).collect(),
+            items: items.filter(is_whole).map(|item| copy(item)).collect(),
         })
     }
 
@@ -101,6 +101,15 @@ impl Session {
             self.notice(super::Severity::Warning, failure.message, failure.hint);
         }
     }
+}
+
+/// An item of another conversation. What is being done about it there is not done here.
+fn copy(item: &Item) -> Item {
+    let mut item = item.clone();
+    if let ItemBody::FileChange(change) = &mut item.body {
+        change.review = None;
+    }
+    item
 }
 
 impl Engine {

@@ -87,8 +87,12 @@ impl Transcript {
                     continue;
                 }
                 ItemBody::Notice { for_model: true, .. } => {
-                    close(&mut open, &mut messages);
-                    messages.push(Message::User(vec![Content::Text(item.text.as_str().into())]));
+                    let notice = Message::User(vec![Content::Text(item.text.as_str().into())]);
+                    // It may have come while the model spoke, whose message stays one.
+                    match &mut open {
+                        Some(open) => open.notices.push(notice),
+                        None => messages.push(notice),
+                    }
                     continue;
                 }
                 ItemBody::Notice { .. } | ItemBody::FileChange(_) => continue,
@@ -119,6 +123,7 @@ impl Transcript {
                 call: item.call,
                 message: Assistant { origin: origin.clone(), blocks: Vec::new(), complete: true },
                 results: Vec::new(),
+                notices: Vec::new(),
             });
             open.message.blocks.push(block);
             match (&item.body, item.status) {
@@ -156,6 +161,8 @@ struct OpenCall {
     call: u32,
     message: Assistant,
     results: Vec<Message>,
+    /// What else it is to know, behind them.
+    notices: Vec<Message>,
 }
 
 fn close(open: &mut Option<OpenCall>, messages: &mut Vec<Message>) {
@@ -164,6 +171,7 @@ fn close(open: &mut Option<OpenCall>, messages: &mut Vec<Message>) {
         let results = if call.message.complete { call.results } else { Vec::new() };
         messages.push(Message::Assistant(call.message));
         messages.extend(results);
+        messages.extend(call.notices);
     }
 }
 

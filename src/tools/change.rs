@@ -1,6 +1,7 @@
 //! A change of one file, in hunks with ids: what a person is shown, accepts or rejects.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// A change of one file. The diff is computed once, here, and never again by an adapter.
@@ -14,7 +15,7 @@ pub struct FileChange {
     pub hunks: Vec<Hunk>,
     /// Of the file's bytes before, in hexadecimal; `None` where there was no file.
     pub hash_before: Option<String>,
-    /// Of the file's bytes after; `None` where there is none any more.
+    /// Of the file's bytes after, as far as hunks were not taken back; `None` where there is none any more.
     pub hash_after: Option<String>,
 }
 
@@ -71,8 +72,16 @@ pub struct Hunk {
     pub new_lines: u32,
     /// The lines with ` `, `-` or `+` before each, and `\` before the word that a last line has no end.
     pub lines: Vec<String>,
+    /// Which of them end with a carriage return and a line feed, by their index.
+    pub crlf: Vec<Range<u32>>,
     pub decision: HunkDecision,
 }
+
+/// Stands in the lines of a hunk for those that were too many.
+pub const CUT: &str = "\\ More lines than are shown";
+
+/// Stands behind a last line that has no end.
+pub const NO_END: &str = "\\ No newline at end of file";
 
 /// What the person said to a hunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

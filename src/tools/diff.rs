@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use similar::{Algorithm, ChangeTag, DiffOp, TextDiff};
 
-use super::change::{ChangeKind, FileChange, Hunk, HunkDecision};
+use super::change::{CUT, ChangeKind, FileChange, Hunk, HunkDecision, NO_END};
 use super::context::TextEdit;
 
 /// Lines shown around a change.
@@ -160,6 +160,7 @@ fn pieces(before: &str, after: &str) -> Vec<Piece> {
         let old_span = start.old_range().start..end.old_range().end;
         let new_span = start.new_range().start..end.new_range().end;
         let mut lines = Vec::new();
+        let mut crlf: Vec<Range<u32>> = Vec::new();
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let mark = match change.tag() {
                 ChangeTag::Equal => ' ',
@@ -168,18 +169,23 @@ fn pieces(before: &str, after: &str) -> Vec<Piece> {
             };
             let line = change.value();
             if left < line.len() {
-                lines.push("\\ More lines than are shown".to_owned());
+                lines.push(CUT.to_owned());
                 left = 0;
                 break;
             }
             left -= line.len();
             let ended = line.strip_suffix('\n');
-            lines.push(format!(
-                "{mark}{}",
-                ended.map_or(line, |line| line.strip_suffix('\r').unwrap_or(line))
-            ));
+            let plain = ended.and_then(|line| line.strip_suffix('\r'));
+            if plain.is_some() {
+                let at = number(lines.len());
+                match crlf.last_mut() {
+                    Some(range) if range.end == at => range.end += 1,
+                    _ => crlf.push(at..at + 1),
+                }
+            }
+            lines.push(format!("{mark}{}", plain.or(ended).unwrap_or(line)));
             if ended.is_none() {
-                lines.push("\\ No newline at end of file".to_owned());
+                lines.push(NO_END.to_owned());
             }
         }
         let hunk = Hunk {
@@ -189,6 +195,7 @@ fn pieces(before: &str, after: &str) -> Vec<Piece> {
             new_start: first_line(&new_span),
             new_lines: number(new_span.len()),
             lines,
+            crlf,
             decision: HunkDecision::Pending,
         };
         pieces.push(Piece {

@@ -21,7 +21,7 @@ use crate::settings::nearest::nearest;
 pub const TEXT: u64 = 16 << 20;
 
 /// The largest text that is fetched from an editor, in bytes on the disk.
-const EDITOR: u64 = 2 << 20;
+pub const EDITOR: u64 = 2 << 20;
 
 /// What a call does at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,7 @@ impl Drop for StopOnDrop {
 }
 
 /// What there is at a path.
+#[derive(Debug)]
 pub struct Loaded {
     pub path: WorkspacePath,
     pub disk: Disk,
@@ -107,6 +108,7 @@ pub struct Loaded {
 }
 
 /// What the disk has there.
+#[derive(Debug)]
 pub enum Disk {
     Nothing,
     Text(Vec<u8>, Text),
@@ -156,7 +158,7 @@ pub async fn load(context: &ToolContext, path: &str, touch: Touch) -> Result<Loa
     Ok(Loaded { path, disk, editor, silence })
 }
 
-fn on_disk(scope: &Scope, path: &WorkspacePath) -> Result<Disk, ToolOutcome> {
+pub fn on_disk(scope: &Scope, path: &WorkspacePath) -> Result<Disk, ToolOutcome> {
     let bytes = match scope.workspace.read(path, TEXT) {
         Err(GateError::NotFound { .. }) => return Ok(Disk::Nothing),
         other => other.map_err(failed)?,
@@ -274,7 +276,7 @@ fn prepare(loaded: Loaded, before: Option<String>, raw: String) -> Result<Prepar
     Ok(Prepared { diff, proposal, loaded })
 }
 
-fn encoding(loaded: &Loaded) -> Encoding {
+pub fn encoding(loaded: &Loaded) -> Encoding {
     match &loaded.disk {
         Disk::Text(_, text) => text.encoding,
         Disk::Nothing | Disk::Image(..) | Disk::Binary(_) => Encoding::Utf8,

@@ -27,6 +27,7 @@ mod process;
 mod provider;
 mod providers;
 mod refresh;
+mod review;
 mod rules;
 mod schema;
 mod server;

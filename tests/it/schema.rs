@@ -360,6 +360,13 @@ fn results() -> Vec<(&'static str, Value)> {
                 "answer": null, "warnings": [],
             }),
         ),
+        (
+            "reviewChange",
+            json!({
+                "item": item(item_bodies().swap_remove(4)),
+                "refused": [{ "id": "h1", "reason": "its lines were changed since" }],
+            }),
+        ),
         ("steer", json!({})),
         ("queue", json!({ "queue": [{ "id": "p1", "content": content() }] })),
         ("compact", json!({})),
@@ -379,6 +386,7 @@ fn server_messages() -> Vec<Value> {
             json!({
                 "sessionId": "s1", "itemId": "i1", "path": "/a", "version": null,
                 "edits": [{ "startLine": 0, "startByte": 0, "endLine": 0, "endByte": 1, "text": "b" }],
+                "review": false,
             }),
         ),
         request("editorContext", json!({ "sessionId": "s1" })),

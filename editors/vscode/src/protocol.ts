@@ -42,6 +42,8 @@ export interface ApplyEditParams {
   version: string | null;
   /** In descending order of position; they do not overlap. */
   edits: TextEdit[];
+  /** Whether this carries out a `reviewChange`: the person has decided, and nothing is to be asked. */
+  review: boolean;
 }
 
 /** What became of the change. */
@@ -630,6 +632,14 @@ export type HunkDecision =
   /** Take it back. */
   | "rejected"
   | (string & {});
+
+/** What is said to one hunk. */
+export interface HunkReview {
+  /** The hunk's id. */
+  id: string;
+  /** What is to become of it. */
+  decision: ReviewDecision;
+}
 
 /** A program and its version. */
 export interface Implementation {
@@ -1396,6 +1406,14 @@ export interface RefreshModelsResult {
   checkedAtMs: number;
 }
 
+/** A hunk that stays as it was. */
+export interface RefusedHunk {
+  /** The hunk's id. */
+  id: string;
+  /** Why, for the person. */
+  reason: string;
+}
+
 /** Names a conversation. */
 export interface RenameSessionParams {
   /** Its id. */
@@ -1431,6 +1449,34 @@ export interface RequestPermissionResult {
   /** What the model is told with a rejection. */
   reason?: string | null;
 }
+
+/** Keeps or takes back hunks of a file change that was made. The same decision twice changes nothing. */
+export interface ReviewChangeParams {
+  /** The conversation. */
+  sessionId: string;
+  /** The `fileChange` item. */
+  itemId: string;
+  /** What is said to single hunks. */
+  hunks?: HunkReview[];
+  /** What is said to all that are not named; without it they stay as they are. */
+  decision?: ReviewDecision | null;
+}
+
+/** What became of it, once that is on the disk. */
+export interface ReviewChangeResult {
+  /** The change with its hunks as they are now. */
+  item: Item;
+  /** Hunks that could not be taken back, or made again, and are as they were. */
+  refused: RefusedHunk[];
+}
+
+/** What is to become of a hunk. */
+export type ReviewDecision =
+  /** It stays, or is made again. */
+  | "accept"
+  /** It is taken back. */
+  | "reject"
+  | (string & {});
 
 /** Goes back to before an item. */
 export interface RewindParams {
@@ -1722,6 +1768,8 @@ export interface ClientRequests {
   steer: { params: SteerParams; result: Empty };
   /** Lists and changes what waits behind the running turn. */
   queue: { params: QueueParams; result: QueueResult };
+  /** Keeps or takes back hunks of a file change that was made, also while a turn runs. The model is told. */
+  reviewChange: { params: ReviewChangeParams; result: ReviewChangeResult };
   /** Why a tool call was allowed, asked about or denied, or what would be decided of one. */
   explainPermission: { params: ExplainPermissionParams; result: ExplainPermissionResult };
   /** Planned. Shortens a conversation by a summary. */

@@ -126,7 +126,7 @@ fn item_body(body: &ItemBody) -> wire::ItemBody {
             arguments: serde_json::from_str(&call.arguments).ok(),
             locations: Vec::new(),
         },
-        ItemBody::FileChange(FileChangeItem { tool_call, change }) => wire::ItemBody::FileChange {
+        ItemBody::FileChange(FileChangeItem { tool_call, change, .. }) => wire::ItemBody::FileChange {
             tool_call_id: tool_call.to_string(),
             path: change.path.display().to_string(),
             old_path: change.old_path.as_ref().map(|path| path.display().to_string()),
@@ -278,7 +278,13 @@ pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuesti
 }
 
 /// A change that the editor is to make.
-pub fn apply_edit(session: &SessionId, item: ItemId, path: &str, edit: &EditorEdit) -> wire::ApplyEditParams {
+pub fn apply_edit(
+    session: &SessionId,
+    item: ItemId,
+    path: &str,
+    edit: &EditorEdit,
+    is_review: bool,
+) -> wire::ApplyEditParams {
     wire::ApplyEditParams {
         session_id: session.to_string(),
         item_id: item.to_string(),
@@ -295,6 +301,7 @@ pub fn apply_edit(session: &SessionId, item: ItemId, path: &str, edit: &EditorEd
                 text: edit.text.clone(),
             })
             .collect(),
+        review: is_review,
     }
 }
 

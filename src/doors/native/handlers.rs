@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::login::Logins;
 use super::refresh::{Refreshes, refresh_models};
-use super::{accounts, convert};
+use super::{accounts, convert, review};
 use crate::catalog::{Listed, LocalKind, Provider, ThinkingLevel};
 use crate::doors::peer::RpcError;
 use crate::doors::peer::classify::error;
@@ -83,6 +83,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     (method::Cancel::NAME, cancel),
     (method::Steer::NAME, steer),
     (method::Queue::NAME, queue),
+    (method::ReviewChange::NAME, review::review_change),
     (method::ExplainPermission::NAME, explain_permission),
 ];
 

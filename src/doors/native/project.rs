@@ -87,6 +87,16 @@ impl Projection for Native {
             Answer::Queue(queue) => {
                 append(json, &wire::QueueResult { queue: queue.iter().map(convert::queue_entry).collect() });
             }
+            Answer::Reviewed { item, refused } => {
+                let refused = refused.iter().map(|refused| wire::RefusedHunk {
+                    id: refused.hunk.clone(),
+                    reason: refused.reason.clone(),
+                });
+                append(
+                    json,
+                    &wire::ReviewChangeResult { item: convert::item(item), refused: refused.collect() },
+                );
+            }
             Answer::Closed | Answer::Done | Answer::ShutDown => json.extend_from_slice(b"{}"),
             Answer::Prompt(outcome) => append(json, &convert::prompt_result(outcome)),
             Answer::Explained(explained) => append(json, &convert::explained(explained)),
@@ -157,9 +167,9 @@ fn ask_editor(session: &SessionId, id: QuestionId, request: &EditorRequest, json
             json.extend_from_slice(b",\"method\":\"readFile\",\"params\":");
             append(json, &wire::ReadFileParams { session_id: session.to_string(), path: path.clone() });
         }
-        EditorRequest::ApplyEdit { item, path, edit } => {
+        EditorRequest::ApplyEdit { item, path, edit, is_review } => {
             json.extend_from_slice(b",\"method\":\"applyEdit\",\"params\":");
-            append(json, &convert::apply_edit(session, *item, path, edit));
+            append(json, &convert::apply_edit(session, *item, path, edit, *is_review));
         }
     }
     json.push(b'}');

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::event::{PermissionMode, SessionInfo};
 use crate::engine::item::{
-    FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId,
+    FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, Severity, ToolCallItem, TurnEnd, TurnId,
 };
 use crate::models::{Content, Origin, Usage};
 use crate::tools::{ChangeKind, FileChange, Hunk, HunkDecision, Image, ToolKind};
@@ -138,6 +138,8 @@ enum StoredBody {
         hash_before: Option<String>,
         #[serde(default)]
         hash_after: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        review: Option<StoredReview>,
     },
     #[serde(other)]
     Unknown,
@@ -166,8 +168,23 @@ struct StoredHunk {
     old: (u32, u32),
     new: (u32, u32),
     lines: Vec<String>,
+    /// From which index to which lines end with a carriage return and a line feed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    crlf: Vec<(u32, u32)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     accepted: Option<bool>,
+}
+
+/// A decision on hunks that is being carried out.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredReview {
+    /// Ids of hunks, and whether they are kept.
+    hunks: Vec<(String, bool)>,
+    #[serde(default)]
+    hash_before: Option<String>,
+    #[serde(default)]
+    hash_after: Option<String>,
 }
 
 /// A picture in a tool's result.
@@ -418,7 +435,7 @@ fn store_body(body: &ItemBody) -> StoredBody {
                 .map(|image| StoredImage { mime_type: image.mime_type.clone(), data: image.data.clone() })
                 .collect(),
         },
-        ItemBody::FileChange(FileChangeItem { tool_call, change }) => StoredBody::FileChange {
+        ItemBody::FileChange(FileChangeItem { tool_call, change, review }) => StoredBody::FileChange {
             tool_call: tool_call.0,
             path: change.path.display().to_string(),
             old_path: change.old_path.as_ref().map(|path| path.display().to_string()),
@@ -426,6 +443,7 @@ fn store_body(body: &ItemBody) -> StoredBody {
             hunks: change.hunks.iter().map(store_hunk).collect(),
             hash_before: change.hash_before.clone(),
             hash_after: change.hash_after.clone(),
+            review: review.as_ref().map(store_review),
         },
         ItemBody::Notice { severity, hint, for_model } => StoredBody::Notice {
             for_model: *for_model,
@@ -463,7 +481,16 @@ fn load_body(body: StoredBody) -> Option<ItemBody> {
                     .collect(),
             })
         }
-        StoredBody::FileChange { tool_call, path, old_path, kind, hunks, hash_before, hash_after } => {
+        StoredBody::FileChange {
+            tool_call,
+            path,
+            old_path,
+            kind,
+            hunks,
+            hash_before,
+            hash_after,
+            review,
+        } => {
             let change = FileChange {
                 path: path.into(),
                 old_path: old_path.map(Into::into),
@@ -472,7 +499,11 @@ fn load_body(body: StoredBody) -> Option<ItemBody> {
                 hash_before,
                 hash_after,
             };
-            ItemBody::FileChange(FileChangeItem { tool_call: ItemId(tool_call), change })
+            ItemBody::FileChange(FileChangeItem {
+                tool_call: ItemId(tool_call),
+                change,
+                review: review.map(load_review),
+            })
         }
         StoredBody::Notice { severity, hint, for_model } => ItemBody::Notice {
             for_model,
@@ -534,6 +565,7 @@ fn store_hunk(hunk: &Hunk) -> StoredHunk {
         old: (hunk.old_start, hunk.old_lines),
         new: (hunk.new_start, hunk.new_lines),
         lines: hunk.lines.clone(),
+        crlf: hunk.crlf.iter().map(|range| (range.start, range.end)).collect(),
         accepted: match hunk.decision {
             HunkDecision::Pending => None,
             HunkDecision::Accepted => Some(true),
@@ -550,12 +582,25 @@ fn load_hunk(stored: StoredHunk) -> Hunk {
         new_start: stored.new.0,
         new_lines: stored.new.1,
         lines: stored.lines,
+        crlf: stored.crlf.into_iter().map(|(start, end)| start..end).collect(),
         decision: match stored.accepted {
             None => HunkDecision::Pending,
             Some(true) => HunkDecision::Accepted,
             Some(false) => HunkDecision::Rejected,
         },
     }
+}
+
+fn store_review(review: &Review) -> StoredReview {
+    StoredReview {
+        hunks: review.hunks.clone(),
+        hash_before: review.hash_before.clone(),
+        hash_after: review.hash_after.clone(),
+    }
+}
+
+fn load_review(stored: StoredReview) -> Review {
+    Review { hunks: stored.hunks, hash_before: stored.hash_before, hash_after: stored.hash_after }
 }
 
 fn store_origin(origin: &Origin) -> StoredOrigin {

@@ -11,7 +11,9 @@ use super::format::{Record, StoredAccount, VERSION, load_content, mode_of};
 use super::{SessionFile, Store};
 use crate::catalog::ThinkingLevel;
 use crate::engine::event::{Account, PermissionMode, SessionSummary};
-use crate::engine::item::{Failure, FileChangeItem, Item, ItemBody, ItemStatus, SessionId, cut};
+use crate::engine::item::{
+    Failure, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, SessionId, cut,
+};
 use crate::models::{Content, Usage};
 use crate::system::files::Files;
 use crate::tools::change::hash;
@@ -44,6 +46,8 @@ pub struct Loaded {
     pub thinking: Option<ThinkingLevel>,
     pub mode: PermissionMode,
     pub usage: Usage,
+    /// Decisions on changes that were being carried out, and whether they were; `None` where the file does not say.
+    pub reviews: Vec<(ItemId, Review, Option<bool>)>,
     /// Prompts that waited.
     pub queue: Vec<Vec<Content>>,
     /// The newest turn's number.
@@ -84,6 +88,7 @@ pub fn load(store: &Store, session: &SessionId, access: Access) -> Result<Loaded
         for item in loaded.items.iter_mut().filter(|item| item.status == ItemStatus::InProgress) {
             item.status = ItemStatus::Cancelled;
         }
+        settle_reviews(&mut loaded, files.as_ref());
         loaded.read_only.get_or_insert_with(|| "it was opened to be read".to_owned());
         return Ok(loaded);
     }
@@ -101,6 +106,7 @@ pub fn load(store: &Store, session: &SessionId, access: Access) -> Result<Loaded
     for item in loaded.items.iter_mut().filter(|item| item.status == ItemStatus::InProgress) {
         item.status = settled(item, files.as_ref());
     }
+    settle_reviews(&mut loaded, files.as_ref());
     if let Some(why) = &loaded.read_only {
         return Err(Failure::read_only(session, why));
     }
@@ -158,6 +164,7 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         thinking: None,
         mode: PermissionMode::default(),
         usage: Usage::default(),
+        reviews: Vec::new(),
         queue: Vec::new(),
         last_turn: 0,
         interrupted: false,
@@ -234,17 +241,42 @@ fn settled(item: &Item, files: &dyn Files) -> ItemStatus {
     let ItemBody::FileChange(FileChangeItem { change, .. }) = &item.body else {
         return ItemStatus::Cancelled;
     };
-    let now = match files.read(&change.path) {
-        Ok(bytes) => Some(hash(&bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(_) => return ItemStatus::Failed,
-    };
+    let Ok(now) = state(&change.path, files) else { return ItemStatus::Failed };
     if now == change.hash_after {
         ItemStatus::Completed
     } else if now == change.hash_before {
         ItemStatus::Cancelled
     } else {
         ItemStatus::Failed
+    }
+}
+
+/// Ends the decisions on changes that the process did not live to carry out, as far as the files say what became of
+/// them.
+fn settle_reviews(loaded: &mut Loaded, files: &dyn Files) {
+    for item in &mut loaded.items {
+        let ItemBody::FileChange(change) = &mut item.body else { continue };
+        let Some(review) = change.review.clone() else { continue };
+        let was_made = match state(&change.change.path, files) {
+            Ok(now) if now == review.hash_after => Some(true),
+            Ok(now) if now == review.hash_before => Some(false),
+            _ => None,
+        };
+        if was_made == Some(true) {
+            change.reviewed();
+        } else {
+            change.review = None;
+        }
+        loaded.reviews.push((item.id, review, was_made));
+    }
+}
+
+/// The hash of the file; `None` where there is none.
+fn state(path: &Path, files: &dyn Files) -> io::Result<Option<String>> {
+    match files.read(path) {
+        Ok(bytes) => Ok(Some(hash(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -51,7 +51,7 @@ impl Session {
             status: ItemStatus::InProgress,
             created_at_ms: self.world.system.clock.now_ms(),
             text: unified(&change),
-            body: ItemBody::FileChange(FileChangeItem { tool_call: ItemId(call.0), change }),
+            body: ItemBody::FileChange(FileChangeItem { tool_call: ItemId(call.0), change, review: None }),
         });
         let id = item.id;
         let record = Record::item(&item, Text::Whole);
@@ -59,7 +59,10 @@ impl Session {
         if let Some(edit) = edit.filter(|_| self.world.client.apply_edit) {
             self.log.record(&record, Durability::Written);
             self.changes.insert(id, OpenChange { call: ItemId(call.0), gate, reply: Some(reply) });
-            self.ask_editor(EditorRequest::ApplyEdit { item: id, path, edit }, EditorAsker::Change(id));
+            self.ask_editor(
+                EditorRequest::ApplyEdit { item: id, path, edit, is_review: false },
+                EditorAsker::Change(id),
+            );
         } else {
             let stored = self.log.record_and_tell(&record, Durability::Flushed);
             self.changes.insert(id, OpenChange { call: ItemId(call.0), gate, reply: None });
@@ -78,6 +81,8 @@ impl Session {
                 let _ = reply.send(Err("the editor could not tell the file's text".to_owned()));
             }
             (EditorAsker::Change(item), answer) => self.edited(item, answer),
+            // The session may be closing.
+            (EditorAsker::Review(reply), answer) => drop(reply.send(answer)),
         }
     }
 
@@ -173,5 +178,7 @@ impl Session {
             self.log.completed(&item, Durability::Flushed);
             self.out.event(EventBody::ItemCompleted(item));
         }
+        // A decision on an earlier change of the file may have waited for it.
+        self.begin_review();
     }
 }

@@ -25,6 +25,7 @@
 ---@field path string Absolute path.
 ---@field version? string The version that the edits are meant for.
 ---@field edits aside.TextEdit[] In descending order of position; they do not overlap.
+---@field review boolean Whether this carries out a `reviewChange`: the person has decided, and nothing is to be asked.
 
 --- What became of the change.
 ---@class aside.ApplyEditResult
@@ -406,6 +407,11 @@
 ---| "accepted" # Keep it.
 ---| "rejected" # Take it back.
 ---| string # A value of a newer version.
+
+--- What is said to one hunk.
+---@class aside.HunkReview
+---@field id string The hunk's id.
+---@field decision aside.ReviewDecision What is to become of it.
 
 --- A program and its version.
 ---@class aside.Implementation
@@ -899,6 +905,11 @@
 ---@field factsAtMs integer Since when the source says so, in milliseconds since the epoch. Facts that are older than the built-in ones only add models.
 ---@field checkedAtMs integer When it was asked, in milliseconds since the epoch.
 
+--- A hunk that stays as it was.
+---@class aside.RefusedHunk
+---@field id string The hunk's id.
+---@field reason string Why, for the person.
+
 --- Names a conversation.
 ---@class aside.RenameSessionParams
 ---@field sessionId string Its id.
@@ -919,6 +930,24 @@
 ---@class aside.RequestPermissionResult
 ---@field optionId? string The option taken; null where the question was closed.
 ---@field reason? string What the model is told with a rejection.
+
+--- Keeps or takes back hunks of a file change that was made. The same decision twice changes nothing.
+---@class aside.ReviewChangeParams
+---@field sessionId string The conversation.
+---@field itemId string The `fileChange` item.
+---@field hunks? aside.HunkReview[] What is said to single hunks.
+---@field decision? aside.ReviewDecision What is said to all that are not named; without it they stay as they are.
+
+--- What became of it, once that is on the disk.
+---@class aside.ReviewChangeResult
+---@field item aside.Item The change with its hunks as they are now.
+---@field refused aside.RefusedHunk[] Hunks that could not be taken back, or made again, and are as they were.
+
+--- What is to become of a hunk.
+---@alias aside.ReviewDecision
+---| "accept" # It stays, or is made again.
+---| "reject" # It is taken back.
+---| string # A value of a newer version.
 
 --- Goes back to before an item.
 ---@class aside.RewindParams
@@ -1096,6 +1125,7 @@ M.client_requests = {
   cancel = "cancel",
   steer = "steer",
   queue = "queue",
+  reviewChange = "reviewChange",
   explainPermission = "explainPermission",
   compact = "compact",
   rewind = "rewind",
