@@ -5,6 +5,7 @@
 
 mod args;
 mod ask;
+mod difference;
 mod doctor;
 mod import;
 mod list;

@@ -16,6 +16,7 @@ pub mod find;
 pub mod grep;
 pub mod intent;
 pub mod ls;
+pub mod preview;
 pub mod processes;
 pub mod read;
 pub mod review;
@@ -34,6 +35,7 @@ use std::pin::Pin;
 pub use change::{ChangeKind, FileChange, Hunk, HunkDecision};
 pub use context::{Ask, CallId, ChangeEnd, ChangeId, FieldKind, Form, FormField, Report, Scope, ToolContext};
 pub use intent::{Effect, Intent, Place};
+pub use preview::{Allowed, Preview, PreviewFuture};
 pub use workspace::Workspace;
 
 /// Every tool.
@@ -90,6 +92,11 @@ pub trait Tool: Send + Sync {
     /// What the call would touch. Runs on a thread that may wait, and changes nothing. The error is for the model,
     /// which can mend its arguments by it.
     fn intent(&self, arguments: &serde_json::Value, scope: &Scope) -> Result<Intent, ToolOutcome>;
+    /// What the call would change, for a person who is asked before it is allowed; `None` where it changes no file or
+    /// would fail. It changes nothing, and what it finds is for nobody else.
+    fn preview(&self, _arguments: serde_json::Value, _context: ToolContext) -> Option<PreviewFuture> {
+        None
+    }
     /// Runs it. Dropping the future ends it and whatever it began, but for what is to go on in the background.
     fn run(&self, arguments: serde_json::Value, context: ToolContext) -> ToolFuture;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::Location;
+use crate::{FileChangeKind, Hunk, Location};
 
 open_enum! {
     /// How long a permission holds.
@@ -53,6 +53,18 @@ objects! {
         pub locations: Vec<Location>,
         /// What may be answered.
         pub options: Vec<PermissionOption>,
+        /// What it would change; null where it changes no file, or that cannot be told before.
+        pub change: Option<ProposedChange>,
+    }
+
+    /// A change of a file that has not been made. The file is changed only as it is shown here.
+    pub struct ProposedChange {
+        /// Absolute path.
+        pub path: String,
+        /// What would become of the file.
+        pub kind: FileChangeKind,
+        /// The changed lines; the ids are also those of the `fileChange` item.
+        pub hunks: Vec<Hunk>,
     }
 
     /// A possible answer.
@@ -69,9 +81,13 @@ objects! {
     pub struct RequestPermissionResult {
         /// The option taken; null where the question was closed.
         pub option_id: Option<String>,
-        /// What the model is told with a rejection.
+        /// What the model is told with a rejection, of all or of hunks.
         #[serde(default)]
         pub reason: Option<String>,
+        /// Ids of hunks of `change` that are left out of what is allowed. With all of them, or one that is not there,
+        /// nothing is done.
+        #[serde(default)]
+        pub rejected_hunks: Vec<String>,
     }
 
     /// A form for the person.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::difference;
 use super::terminal::{Page, Terminal, clean};
 use crate::engine::event::PermissionOption;
 use crate::engine::{PermissionOptionKind, Question, QuestionAnswer, QuestionBody, QuestionId};
@@ -17,6 +18,9 @@ use crate::tools::{FieldKind, FormField};
 
 /// The longest answer, in bytes.
 const LINE: u64 = 64 << 10;
+
+/// Lines of a change that are shown with the question about it.
+const DIFFERENCE: usize = 80;
 
 /// The questions of one turn.
 pub(super) struct Asker {
@@ -154,10 +158,13 @@ impl Asker {
         self.values.clear();
         while let Some(question) = self.waiting.front().map(Arc::clone) {
             match &question.body {
-                QuestionBody::Permission { tool, title, detail, .. } => {
+                QuestionBody::Permission { tool, title, detail, change, .. } => {
                     page.err(format!("{} {}\n", self.terminal.styled("1;33", "?"), clean(title)));
                     for line in std::iter::once(format!("tool {tool}").as_str()).chain(detail.lines()) {
                         page.err(format!("  {}\n", self.terminal.styled("2", &clean(line))));
+                    }
+                    if let Some(change) = change {
+                        page.err(difference::lines(change, self.terminal.styles(), DIFFERENCE));
                     }
                 }
                 QuestionBody::Form(form) => {
@@ -271,7 +278,7 @@ fn permission(options: &[PermissionOption], line: &str) -> Option<QuestionAnswer
     };
     let option = options.iter().find(|option| option.kind == kind)?;
     let reason = Some(reason.trim()).filter(|reason| !reason.is_empty()).map(str::to_owned);
-    Some(QuestionAnswer::Option { id: option.id.to_owned(), reason })
+    Some(QuestionAnswer::Option { id: option.id.to_owned(), reason, rejected: Vec::new() })
 }
 
 /// What a line means in a field; `None` where nothing, and it is asked for again.

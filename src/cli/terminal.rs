@@ -71,13 +71,14 @@ impl Terminal {
         self.output == Kind::Screen && self.colours == Colours::Yes
     }
 
+    /// Whether standard error takes colours.
+    pub(super) fn styles(self) -> bool {
+        self.errors == Kind::Screen && self.colours == Colours::Yes
+    }
+
     /// `text` in the style `code` (SGR) where standard error takes colours.
     pub(super) fn styled(self, code: &str, text: &str) -> String {
-        if self.errors == Kind::Screen && self.colours == Colours::Yes {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.styles() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// A complaint as it is written everywhere: `aside: error: ...` and, below it, the hint.

@@ -6,18 +6,23 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use super::difference;
 use super::markdown::Markdown;
 use super::terminal::{Complaint, Page, Terminal, clean, one_line};
 use crate::doors::native::project::Native;
 use crate::doors::peer::RawId;
 use crate::doors::peer::writer::{Projection as _, response};
 use crate::engine::{
-    Answer, Event, EventBody, Failure, Field, Item, ItemBody, ItemId, ItemStatus, Output, OutputBody,
-    Severity,
+    Answer, Event, EventBody, Failure, Field, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Output,
+    OutputBody, Severity,
 };
+use crate::tools::FileChange;
 
 /// Characters of a tool call's line.
 const TOOL_LINE: usize = 72;
+
+/// Lines of a change that are shown.
+const DIFFERENCE: usize = 24;
 
 /// What is said where the answer is begun anew after some of it was shown.
 const ANEW: &str = "the answer broke off and is begun anew: what came before this does not count";
@@ -270,6 +275,11 @@ impl Screen {
             EventBody::ItemCompleted(item) if matches!(item.body, ItemBody::ToolCall(_)) => {
                 self.tool(item, page);
             }
+            EventBody::ItemCompleted(item) if item.status == ItemStatus::Completed => {
+                if let ItemBody::FileChange(FileChangeItem { change, .. }) = &item.body {
+                    self.change(change, page);
+                }
+            }
             _ => {}
         }
     }
@@ -311,14 +321,27 @@ impl Screen {
         self.print(&printed, page);
     }
 
-    /// A tool call that has ended, in one line.
-    fn tool(&mut self, item: &Item, page: &mut Page) {
-        let ItemBody::ToolCall(call) = &item.body else { return };
+    /// What tools do stands apart from what is said.
+    fn begin_tools(&mut self, page: &mut Page) {
         if self.section != Section::Tool {
             self.leave(page);
             self.gap(2, page);
             self.section = Section::Tool;
         }
+    }
+
+    /// A file that was changed, and how.
+    fn change(&mut self, change: &FileChange, page: &mut Page) {
+        self.begin_tools(page);
+        let paints = self.terminal.paints();
+        let shown = difference::headline(change, paints) + &difference::lines(change, paints, DIFFERENCE);
+        self.print(&shown, page);
+    }
+
+    /// A tool call that has ended, in one line.
+    fn tool(&mut self, item: &Item, page: &mut Page) {
+        let ItemBody::ToolCall(call) = &item.body else { return };
+        self.begin_tools(page);
         let (mark, code) = match item.status {
             ItemStatus::Completed => ("✓", "32"),
             ItemStatus::Cancelled | ItemStatus::Withdrawn => ("-", "2"),

@@ -9,6 +9,7 @@ use super::queue::QueueEntry;
 use super::shelf::ExportFormat;
 use super::ticket::Ticket;
 use crate::models::Usage;
+use crate::tools::FileChange;
 use crate::tools::context::{EditorEdit, EditorText};
 use crate::tools::review::Refused;
 
@@ -180,6 +181,8 @@ pub enum QuestionBody {
         detail: String,
         locations: Vec<std::path::PathBuf>,
         options: Vec<PermissionOption>,
+        /// What it would change, where that is known.
+        change: Option<Box<FileChange>>,
     },
     /// A form.
     Form(crate::tools::Form),
@@ -216,8 +219,8 @@ pub enum PermissionOptionKind {
 /// What the client answered to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuestionAnswer {
-    /// The permission option taken.
-    Option { id: String, reason: Option<String> },
+    /// The permission option taken, and hunks of the change that are left out.
+    Option { id: String, reason: Option<String>, rejected: Vec<String> },
     /// The form's values.
     Values(BTreeMap<String, String>),
     /// A file's text; `None` where the editor does not have it open.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::change::FileChange;
 use super::intent::Place;
+use super::preview::Allowed;
 use super::shell::registry::Processes;
 use super::workspace::Workspace;
 use crate::accounts::Accounts;
@@ -53,6 +54,8 @@ pub struct ToolContext {
     /// What was asked for and allowed: places outside of the workspace, protected or secret, that this call may
     /// touch. What lies inside and is neither needs no entry.
     pub granted: Arc<[Place]>,
+    /// The change that the person was shown and has allowed.
+    pub allowed: Option<Arc<Allowed>>,
     reports: mpsc::Sender<Report>,
 }
 
@@ -157,7 +160,7 @@ impl CommitGate {
 impl ToolContext {
     /// A context whose reports arrive at `reports`.
     pub fn new(call: CallId, scope: Scope, granted: Arc<[Place]>, reports: mpsc::Sender<Report>) -> Self {
-        Self { call, scope, granted, reports }
+        Self { call, scope, granted, allowed: None, reports }
     }
 
     /// Puts a form to the person. `None` where nobody answered.

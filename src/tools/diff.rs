@@ -100,12 +100,13 @@ impl Diff {
         all
     }
 
-    /// Lines that were added and lines that were removed.
-    pub fn counts(&self) -> (usize, usize) {
+    /// Lines that were added and lines that were removed, without the hunks of these ids.
+    pub fn counts(&self, rejected: &[String]) -> (usize, usize) {
         let lines =
             |text: &str, range: &Range<usize>| text.get(range.clone()).map_or(0, |part| part.lines().count());
         let (before, after) = self.texts();
-        self.pieces.iter().fold((0, 0), |(added, removed), piece| {
+        let taken = self.pieces.iter().filter(|piece| !rejected.contains(&piece.hunk.id));
+        taken.fold((0, 0), |(added, removed), piece| {
             (added + lines(after, &piece.after), removed + lines(before, &piece.before))
         })
     }

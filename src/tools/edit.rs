@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::edits::{Edit as Replacement, apply};
-use super::files::{Disk, Touch, aside, intent, load, missing, must_be_seen, save};
+use super::files::{Disk, Loaded, Touch, aside, intent, load, missing, must_be_seen, preview, save};
 use super::schema::read;
-use super::{Intent, Scope, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome};
+use super::{Intent, PreviewFuture, Scope, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome};
 
 const SCHEMA: &str = r#"{
     "type": "object",
@@ -105,12 +105,27 @@ impl Tool for Edit {
         intent(scope, &parse(arguments)?.path, Touch::Write)
     }
 
+    fn preview(&self, arguments: Value, context: ToolContext) -> Option<PreviewFuture> {
+        Some(Box::pin(async move {
+            let (loaded, raw) = changed(&arguments, &context).await.ok()?;
+            preview(loaded, raw).await
+        }))
+    }
+
     fn run(&self, arguments: Value, context: ToolContext) -> ToolFuture {
         Box::pin(async move { run(&arguments, &context).await.unwrap_or_else(|failed| failed) })
     }
 }
 
 async fn run(arguments: &Value, context: &ToolContext) -> Result<ToolOutcome, ToolOutcome> {
+    let (loaded, raw) = changed(arguments, context).await?;
+    let shown = loaded.path.shown().to_owned();
+    let told = save(context, loaded, raw).await?;
+    Ok(ToolOutcome::done(format!("Edited {shown}: {told}.")))
+}
+
+/// The file, and the text that it is to have.
+async fn changed(arguments: &Value, context: &ToolContext) -> Result<(Loaded, String), ToolOutcome> {
     let Arguments { path, edits } = parse(arguments)?;
     let loaded = load(context, &path, Touch::Write).await?;
     let shown = loaded.path.shown().to_owned();
@@ -127,6 +142,5 @@ async fn run(arguments: &Value, context: &ToolContext) -> Result<ToolOutcome, To
         .collect();
     let raw = aside(move |_| apply(&before, &edits)).await?;
     let raw = raw.map_err(|why| ToolOutcome::failed(format!("{shown}: {why}")))?;
-    let told = save(context, loaded, raw).await?;
-    Ok(ToolOutcome::done(format!("Edited {shown}: {told}.")))
+    Ok((loaded, raw))
 }

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::change::hash;
+use super::change::{HunkDecision, hash};
 use super::context::{ChangeEnd, CommitGate, EditorEdit, EditorText, Proposal, Proposed, Scope, ToolContext};
 use super::diff::Diff;
+use super::preview::{Allowed, Preview};
 use super::seen::Digest;
 use super::text::{Encoding, NotText, Text, encode, plain};
 use super::workspace::{Before, GateError, Located, WorkspacePath};
@@ -210,8 +211,10 @@ fn digest(raw: &str) -> Digest {
 
 /// Makes `raw` the text of the file, by the editor or on the disk. What the model is told of it comes back.
 pub async fn save(context: &ToolContext, loaded: Loaded, raw: String) -> Result<String, ToolOutcome> {
-    let before = loaded.raw().map(str::to_owned);
-    let Prepared { diff, proposal, loaded } = aside(move |_| prepare(loaded, before, raw)).await??;
+    let allowed = context.allowed.clone();
+    let Prepared { diff, left_out, proposal, loaded } =
+        aside(move |_| prepare(loaded, raw, allowed.as_deref())).await??;
+    let reason = context.allowed.as_ref().and_then(|allowed| allowed.reason.clone());
     let gate = proposal.gate.clone();
     let shown = loaded.path.shown().to_owned();
     match context.propose(proposal).await {
@@ -219,17 +222,20 @@ pub async fn save(context: &ToolContext, loaded: Loaded, raw: String) -> Result<
             Err(ToolOutcome::failed(format!("{shown}: the change was not made: {reason}")))
         }
         Proposed::Applied { rejected } => {
-            let known: Vec<String> = rejected.into_iter().filter(|id| diff.has(id)).collect();
+            let mut known = left_out;
+            known.extend(rejected.into_iter().filter(|id| diff.has(id)));
+            known.sort();
+            known.dedup();
             note_seen(&context.scope, &loaded.path, &diff.without(&known));
-            Ok(told(&diff, &known))
+            Ok(told(&diff, &known, reason.as_deref()))
         }
         Proposed::Write(change) => {
             let settler = context.settler();
             let scope = context.scope.clone();
-            let text = told(&diff, &[]);
+            let text = told(&diff, &left_out, reason.as_deref());
             // Not ended with the call: what has begun is carried to its end, and told of.
             let writing = tokio::task::spawn_blocking(move || {
-                let made = commit(&scope, &loaded, &diff, &gate);
+                let made = commit(&scope, &loaded, diff.without(&left_out), &gate);
                 let end = if made.is_ok() { ChangeEnd::Made } else { ChangeEnd::Failed };
                 settler.settled(change, end);
                 made
@@ -240,14 +246,38 @@ pub async fn save(context: &ToolContext, loaded: Loaded, raw: String) -> Result<
     }
 }
 
+/// What would become of the file if `raw` were its text; `None` where it cannot be written so.
+pub async fn preview(loaded: Loaded, raw: String) -> Option<Preview> {
+    let prepared = aside(move |_| {
+        let (before, after) = (loaded.raw().map(str::to_owned), raw.clone());
+        prepare(loaded, raw, None).map(|prepared| (prepared, before, after))
+    });
+    let (Prepared { diff, proposal, .. }, before, after) = prepared.await.ok()?.ok()?;
+    Some(Preview { change: proposal.change, before, after, diff })
+}
+
 struct Prepared {
-    diff: Diff,
+    diff: Arc<Diff>,
+    /// Ids of hunks that are not made.
+    left_out: Vec<String>,
     proposal: Proposal,
     loaded: Loaded,
 }
 
-fn prepare(loaded: Loaded, before: Option<String>, raw: String) -> Result<Prepared, ToolOutcome> {
+fn prepare(loaded: Loaded, raw: String, allowed: Option<&Allowed>) -> Result<Prepared, ToolOutcome> {
+    let before = loaded.raw().map(str::to_owned);
     let shown = loaded.path.shown();
+    let (diff, left_out) = match allowed {
+        None => (Arc::new(Diff::between(before.clone(), Some(raw))), Vec::new()),
+        // What was allowed is what was shown, and nothing else.
+        Some(Allowed { preview, .. }) if preview.before != before || preview.after != raw => {
+            return Err(ToolOutcome::failed(format!(
+                "{shown} was changed while the person looked at this; read it again, then try again"
+            )));
+        }
+        Some(Allowed { preview, left_out, .. }) => (Arc::clone(&preview.diff), left_out.clone()),
+    };
+    let raw = diff.without(&left_out);
     let encoding = encoding(&loaded);
     let bytes = encode(encoding, &raw).map_err(|c| {
         let name = encoding.name();
@@ -266,14 +296,24 @@ fn prepare(loaded: Loaded, before: Option<String>, raw: String) -> Result<Prepar
         (None, Disk::Text(bytes, _)) => Some(hash(bytes)),
         (None, Disk::Nothing | Disk::Image(..) | Disk::Binary(_)) => None,
     };
-    let diff = Diff::between(before, Some(raw));
-    let change = diff.change(loaded.path.real().to_owned(), hash_before, Some(hash(&bytes)));
-    let edit = loaded
-        .editor
-        .as_ref()
-        .map(|editor| EditorEdit { version: editor.version.clone(), edits: diff.text_edits() });
+    let mut change = diff.change(loaded.path.real().to_owned(), hash_before, Some(hash(&bytes)));
+    if !left_out.is_empty() {
+        for hunk in &mut change.hunks {
+            hunk.decision =
+                if left_out.contains(&hunk.id) { HunkDecision::Rejected } else { HunkDecision::Accepted };
+        }
+    }
+    let edits = |editor: &EditorText| {
+        let edits = if left_out.is_empty() {
+            diff.text_edits()
+        } else {
+            Diff::between(before, Some(raw)).text_edits()
+        };
+        EditorEdit { version: editor.version.clone(), edits }
+    };
+    let edit = loaded.editor.as_ref().map(edits);
     let proposal = Proposal { change, edit, gate: CommitGate::default() };
-    Ok(Prepared { diff, proposal, loaded })
+    Ok(Prepared { diff, left_out, proposal, loaded })
 }
 
 pub fn encoding(loaded: &Loaded) -> Encoding {
@@ -284,9 +324,8 @@ pub fn encoding(loaded: &Loaded) -> Encoding {
 }
 
 /// Makes the change on the disk.
-fn commit(scope: &Scope, loaded: &Loaded, diff: &Diff, gate: &CommitGate) -> Result<(), ToolOutcome> {
+fn commit(scope: &Scope, loaded: &Loaded, mut raw: String, gate: &CommitGate) -> Result<(), ToolOutcome> {
     let shown = loaded.path.shown();
-    let mut raw = diff.without(&[]);
     let digest = match &loaded.disk {
         Disk::Text(bytes, text) => {
             if let Some(editor) = &loaded.editor {
@@ -314,8 +353,8 @@ fn commit(scope: &Scope, loaded: &Loaded, diff: &Diff, gate: &CommitGate) -> Res
     Ok(())
 }
 
-fn told(diff: &Diff, rejected: &[String]) -> String {
-    let (added, removed) = diff.counts();
+fn told(diff: &Diff, rejected: &[String], reason: Option<&str>) -> String {
+    let (added, removed) = diff.counts(rejected);
     let lines = |n: usize| if n == 1 { "1 line".to_owned() } else { format!("{n} lines") };
     let mut text = format!("{} added, {} removed", lines(added), lines(removed));
     if !rejected.is_empty() {
@@ -325,6 +364,9 @@ fn told(diff: &Diff, rejected: &[String]) -> String {
             rejected.len(),
             rejected.join(", ")
         );
+        if let Some(reason) = reason {
+            let _ = write!(text, "; they said: {reason}");
+        }
     }
     text
 }

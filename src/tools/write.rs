@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::files::{Disk, Touch, intent, load, must_be_seen, save};
+use super::files::{Disk, Loaded, Touch, intent, load, must_be_seen, preview, save};
 use super::schema::read;
 use super::text::{Encoding, LineEnd, Text};
-use super::{Intent, Scope, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome};
+use super::{Intent, PreviewFuture, Scope, Tool, ToolContext, ToolFuture, ToolKind, ToolOutcome};
 
 const SCHEMA: &str = r#"{
     "type": "object",
@@ -57,12 +57,31 @@ impl Tool for Write {
         intent(scope, &parse(arguments)?.path, Touch::Write)
     }
 
+    fn preview(&self, arguments: Value, context: ToolContext) -> Option<PreviewFuture> {
+        Some(Box::pin(async move {
+            let (loaded, raw) = changed(&arguments, &context).await.ok()?;
+            preview(loaded, raw?).await
+        }))
+    }
+
     fn run(&self, arguments: Value, context: ToolContext) -> ToolFuture {
         Box::pin(async move { run(&arguments, &context).await.unwrap_or_else(|failed| failed) })
     }
 }
 
 async fn run(arguments: &Value, context: &ToolContext) -> Result<ToolOutcome, ToolOutcome> {
+    let (loaded, raw) = changed(arguments, context).await?;
+    let shown = loaded.path.shown().to_owned();
+    let Some(raw) = raw else {
+        return Ok(ToolOutcome::done(format!("{shown} has this content already; nothing was changed")));
+    };
+    let verb = if loaded.raw().is_none() { "Created" } else { "Wrote" };
+    let told = save(context, loaded, raw).await?;
+    Ok(ToolOutcome::done(format!("{verb} {shown}: {told}.")))
+}
+
+/// The file, and the text that it is to have; `None` where it has it already.
+async fn changed(arguments: &Value, context: &ToolContext) -> Result<(Loaded, Option<String>), ToolOutcome> {
     let Arguments { path, content } = parse(arguments)?;
     let loaded = load(context, &path, Touch::Write).await?;
     let shown = loaded.path.shown().to_owned();
@@ -73,22 +92,14 @@ async fn run(arguments: &Value, context: &ToolContext) -> Result<ToolOutcome, To
             let text =
                 Text { raw: before.to_owned(), encoding: Encoding::Utf8, line_end: LineEnd::of(before) };
             let raw = text.dressed(&content);
-            if raw == before {
-                return Ok(ToolOutcome::done(format!(
-                    "{shown} has this content already; nothing was changed"
-                )));
-            }
-            raw
+            Some(raw).filter(|raw| raw != before)
         }
-        (None, Disk::Nothing) => content,
+        (None, Disk::Nothing) => Some(content),
         (None, _) => {
             return Err(ToolOutcome::failed(format!(
                 "{shown} is a picture or a binary file, which is not written over; choose another name"
             )));
         }
     };
-    let is_new = loaded.raw().is_none();
-    let told = save(context, loaded, raw).await?;
-    let verb = if is_new { "Created" } else { "Wrote" };
-    Ok(ToolOutcome::done(format!("{verb} {shown}: {told}.")))
+    Ok((loaded, raw))
 }

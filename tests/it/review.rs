@@ -621,3 +621,111 @@ fn the_model_is_told_with_its_next_request() {
     assert!(all.find("took back h1") < all.find("and now?"));
     desk.quiet();
 }
+
+/// A session in which edits ask.
+fn asking(script: &str, editor: bool) -> Desk {
+    let mut desk = Desk::start(TestServer::new().script(script), editor, &[("a.txt", lines().as_bytes())]);
+    desk.server.call("configureSession", &json!({"sessionId": desk.session, "permissionMode": "ask"}));
+    desk
+}
+
+/// The result of the only call of `edit`, as the person sees it.
+fn edit_result(desk: &mut Desk) -> (Value, String) {
+    let items = desk.items();
+    let edit = items.iter().find(|item| item["name"] == "edit").unwrap();
+    (edit["status"].clone(), edit["text"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn some_hunks_are_taken_before_the_change_is_made() {
+    let mut desk = asking(&edits("a.txt", &two_edits()), false);
+    let prompt = desk.server.prompt(&desk.session, "go");
+    let (id, asked) = desk.server.question("requestPermission");
+    let change = &asked["change"];
+    assert_eq!(
+        json!([change["path"], change["kind"], change["hunks"][1]["lines"][3]]),
+        json!([desk.path("a.txt"), "modify", "+more"])
+    );
+    assert_eq!(desk.text("a.txt"), lines(), "nothing is changed before the answer");
+    let answer =
+        json!({"optionId": "allowOnce", "rejectedHunks": ["h1"], "reason": "five is not a word here"});
+    desk.server.reply(&id, &answer);
+    desk.server.expect_turn_end(&prompt);
+    assert_eq!(desk.text("a.txt"), lines().replace("l30\n", "l30\nmore\n"));
+    let item = desk.change();
+    assert_eq!(decisions(&item), ["rejected", "accepted"]);
+    let (status, told) = edit_result(&mut desk);
+    assert_eq!(status, "completed");
+    for part in ["1 line added, 0 lines removed", "rejected 1 of the changes (h1)", "five is not a word here"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    // What was left out can be made after all, and what was made be taken back.
+    assert_eq!(refused(&desk.review(&item, &[("h1", "accept"), ("h2", "reject")], None)), []);
+    assert_eq!(desk.text("a.txt"), lines().replace("l5\n", "five\n"));
+    desk.quiet();
+}
+
+#[test]
+fn hunks_that_are_left_out_never_reach_the_editor() {
+    let mut desk = asking(&edits("a.txt", &two_edits()), true);
+    let mut buffer = Buffer { text: lines(), version: 1 };
+    let prompt = desk.server.prompt(&desk.session, "go");
+    // For `read`, and to see what would be changed.
+    buffer.serve(&mut desk);
+    buffer.serve(&mut desk);
+    let (id, asked) = desk.server.question("requestPermission");
+    assert_eq!(asked["change"]["hunks"].as_array().unwrap().len(), 2);
+    desk.server.reply(&id, &json!({"optionId": "allowOnce", "rejectedHunks": ["h2"]}));
+    buffer.serve(&mut desk);
+    let edit = buffer.serve(&mut desk);
+    assert_eq!(edit["params"]["edits"].as_array().unwrap().len(), 1, "{edit}");
+    desk.server.expect_turn_end(&prompt);
+    assert_eq!(buffer.text, lines().replace("l5\n", "five\n"));
+    assert_eq!(decisions(&desk.change()), ["accepted", "rejected"]);
+    desk.quiet();
+}
+
+#[test]
+fn what_leaves_out_everything_or_what_is_not_there_is_a_no() {
+    for left_out in [json!(["h1", "h2"]), json!(["h3"]), json!(["h1", ""]), json!(["h1", "h2", "h3"])] {
+        let mut desk = asking(&edits("a.txt", &two_edits()), false);
+        let prompt = desk.server.prompt(&desk.session, "go");
+        let (id, _) = desk.server.question("requestPermission");
+        desk.server.reply(&id, &json!({"optionId": "allowSession", "rejectedHunks": left_out}));
+        desk.server.expect_turn_end(&prompt);
+        assert_eq!((desk.text("a.txt"), desk.changes().len()), (lines(), 0), "{left_out}");
+        assert_eq!(edit_result(&mut desk), (json!("failed"), "The person rejected this.".to_owned()));
+        desk.quiet();
+    }
+}
+
+#[test]
+fn what_is_made_is_what_was_shown() {
+    let mut desk = asking(&edits("a.txt", &two_edits()), false);
+    let prompt = desk.server.prompt(&desk.session, "go");
+    let (id, _) = desk.server.question("requestPermission");
+    let mine = lines() + "mine\n";
+    desk.write("a.txt", &mine);
+    desk.server.reply(&id, &json!({"optionId": "allowOnce", "rejectedHunks": ["h1"]}));
+    desk.server.expect_turn_end(&prompt);
+    assert_eq!(desk.text("a.txt"), mine);
+    let (status, told) = edit_result(&mut desk);
+    assert!(status == "failed" && told.contains("read it again"), "{told}");
+    desk.quiet();
+}
+
+/// A call that is not allowed yet tells nothing of what a file holds, though it is looked at for the person.
+#[test]
+fn a_question_tells_the_model_nothing() {
+    let edit = call("edit", &json!({"path": "a.txt", "edits": [{"oldText": "l", "newText": "x"}]}));
+    let script = format!("{edit}\n{{\"turn\":true}}\n{{\"text\":\"Done.\"}}");
+    let mut desk = asking(&script, false);
+    let prompt = desk.server.prompt(&desk.session, "go");
+    let (id, asked) = desk.server.question("requestPermission");
+    assert_eq!(asked["change"], Value::Null, "it would fail: the file was not read");
+    desk.server.reply(&id, &json!({"optionId": "rejectOnce"}));
+    desk.server.expect_turn_end(&prompt);
+    assert_eq!(edit_result(&mut desk).1, "The person rejected this.");
+    desk.quiet();
+}

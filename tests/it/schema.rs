@@ -143,6 +143,7 @@ fn permission() -> Value {
         "sessionId": "s1", "questionId": "q1", "itemId": "i1", "tool": "shell", "title": "run `ls`",
         "detail": "ls", "locations": [{ "path": "/home/user/project", "line": null }],
         "options": [{ "id": "o1", "label": "this time", "kind": "allowOnce" }],
+        "change": { "path": "/a", "kind": "modify", "hunks": [] },
     })
 }
 

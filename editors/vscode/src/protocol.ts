@@ -1294,6 +1294,16 @@ export interface PromptUserResult {
   values?: Record<string, string> | null;
 }
 
+/** A change of a file that has not been made. The file is changed only as it is shown here. */
+export interface ProposedChange {
+  /** Absolute path. */
+  path: string;
+  /** What would become of the file. */
+  kind: FileChangeKind;
+  /** The changed lines; the ids are also those of the `fileChange` item. */
+  hunks: Hunk[];
+}
+
 /** A provider. */
 export interface ProviderInfo {
   /** As in `auth.json` and `provider/model`. */
@@ -1440,14 +1450,18 @@ export interface RequestPermissionParams {
   locations: Location[];
   /** What may be answered. */
   options: PermissionOption[];
+  /** What it would change; null where it changes no file, or that cannot be told before. */
+  change: ProposedChange | null;
 }
 
 /** The person's answer. Cancelling the question, or an error, means no. */
 export interface RequestPermissionResult {
   /** The option taken; null where the question was closed. */
   optionId?: string | null;
-  /** What the model is told with a rejection. */
+  /** What the model is told with a rejection, of all or of hunks. */
   reason?: string | null;
+  /** Ids of hunks of `change` that are left out of what is allowed. With all of them, or one that is not there, nothing is done. */
+  rejectedHunks?: string[];
 }
 
 /** Keeps or takes back hunks of a file change that was made. The same decision twice changes nothing. */

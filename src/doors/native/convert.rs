@@ -217,7 +217,7 @@ fn reason(reason: &Reason) -> wire::PermissionReason {
 /// A question.
 pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuestion {
     match &question.body {
-        QuestionBody::Permission { item, tool, title, detail, locations, options } => {
+        QuestionBody::Permission { item, tool, title, detail, locations, options, change } => {
             wire::PendingQuestion::Permission {
                 request: wire::RequestPermissionParams {
                     session_id: session.to_string(),
@@ -230,6 +230,11 @@ pub fn question(session: &SessionId, question: &Question) -> wire::PendingQuesti
                         .iter()
                         .map(|path| wire::Location { path: path.display().to_string(), line: None })
                         .collect(),
+                    change: change.as_ref().map(|change| wire::ProposedChange {
+                        path: change.path.display().to_string(),
+                        kind: change_name(change.kind).into(),
+                        hunks: change.hunks.iter().map(hunk).collect(),
+                    }),
                     options: options
                         .iter()
                         .map(|option| wire::PermissionOption {

@@ -323,7 +323,9 @@ pub(super) fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
     let object = result.map(RawValue::get).filter(|result| result.starts_with('{'));
     let any = object.and_then(|result| serde_json::from_str::<Any>(result).ok());
     match any {
-        Some(Any { option_id: Some(id), reason, .. }) => QuestionAnswer::Option { id, reason },
+        Some(Any { option_id: Some(id), reason, rejected_hunks: rejected, .. }) => {
+            QuestionAnswer::Option { id, reason, rejected }
+        }
         Some(Any { values: Some(values), .. }) => QuestionAnswer::Values(values),
         Some(Any { applied: Some(applied), reason, rejected_hunks: rejected, .. }) => {
             QuestionAnswer::Edited { applied, reason, rejected }

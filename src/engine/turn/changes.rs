@@ -121,7 +121,8 @@ impl Session {
         self.transcript.update(id, |item| {
             if let ItemBody::FileChange(FileChangeItem { change, .. }) = &mut item.body {
                 for hunk in &mut change.hunks {
-                    hunk.decision = if rejected.contains(&hunk.id) {
+                    let is_left_out = hunk.decision == HunkDecision::Rejected;
+                    hunk.decision = if is_left_out || rejected.contains(&hunk.id) {
                         HunkDecision::Rejected
                     } else {
                         HunkDecision::Accepted

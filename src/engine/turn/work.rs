@@ -15,14 +15,15 @@ use super::{Session, State, Turn};
 use crate::engine::event::{EventBody, Field, QuestionAnswer, QuestionBody};
 use crate::engine::item::{self, Item, ItemBody, ItemId, ItemStatus};
 use crate::engine::permissions::book::{Explained, Ready};
-use crate::engine::permissions::question::QuestionText;
+use crate::engine::permissions::question::{QuestionText, REJECT_ONCE};
 use crate::engine::permissions::remember::remember;
 use crate::engine::permissions::{Decision, Layer, Reason};
 use crate::engine::session::Asker;
 use crate::models;
 use crate::tools::context::Proposed;
 use crate::tools::{
-    self, Audience, CallId, ChangeId, Effect, Intent, Place, Report, Scope, Tool, ToolContext, ToolOutcome,
+    self, Allowed, Audience, CallId, ChangeId, Effect, Intent, Place, Preview, Report, Scope, Tool,
+    ToolContext, ToolOutcome,
 };
 
 /// What the model is told of a call that its output limit cut.
@@ -86,11 +87,22 @@ enum Stage {
 struct Asked {
     ready: Ready,
     text: QuestionText,
+    preview: Option<Arc<Preview>>,
+}
+
+/// A call that the person is about to be asked about.
+pub(in crate::engine) struct Looked {
+    ready: Ready,
+    text: QuestionText,
+    /// What it would change.
+    preview: Option<Preview>,
 }
 
 /// What a task of a call has come to.
 pub(in crate::engine) enum Done {
     Prepared(Result<Box<Ready>, ToolOutcome>),
+    /// It is known what it would change, so that the person can be asked.
+    Looked(Box<Looked>),
     Ended(ToolOutcome),
     /// Something else of it, which went where it belongs.
     Nothing,
@@ -267,6 +279,7 @@ impl Session {
         }
         match done {
             Done::Prepared(Ok(ready)) => self.decide(id, *ready),
+            Done::Looked(looked) => self.put_question(id, *looked),
             Done::Prepared(Err(outcome)) | Done::Ended(outcome) => self.tool_ended(id, outcome),
             Done::Nothing => {}
         }
@@ -294,7 +307,7 @@ impl Session {
         let (explained, text) = Explained::of(&ready, verdict, &call.title);
         self.permissions.keep(id, explained);
         match decision {
-            Decision::Allow => self.run_tool(id, ready.call.intent),
+            Decision::Allow => self.run_tool(id, &ready.call.intent, None),
             Decision::Deny => self.tool_ended(id, ToolOutcome::failed(refusal)),
             Decision::Ask if !self.world.client.request_permission => {
                 let text = if self.is_circle(id) {
@@ -308,33 +321,61 @@ impl Session {
                 };
                 self.tool_ended(id, ToolOutcome::failed(text));
             }
-            Decision::Ask => {
-                let body = QuestionBody::Permission {
-                    item: id,
-                    tool: ready.call.tool.clone(),
-                    title: text.title.clone(),
-                    detail: text.detail.clone(),
-                    locations: text.locations.clone(),
-                    options: text.options.clone(),
-                };
-                if let Some(job) = self.work().and_then(|work| work.job(id)) {
-                    job.stage = Stage::Asking(Box::new(Asked { ready, text }));
-                }
-                let question = self.ask(body, Asker::Permission(id));
-                self.permissions.asked(id, question);
-            }
+            Decision::Ask => self.look_ahead(id, ready, text),
         }
+    }
+
+    /// Finds out what a call would change, and then asks. What a file holds is for the person alone until they have
+    /// allowed it: a call that would fail is asked about like any other.
+    fn look_ahead(&mut self, id: ItemId, ready: Ready, text: QuestionText) {
+        let context = self.tool_context(id, &ready.call.intent);
+        let tool = tools::tool(&ready.call.tool);
+        let preview = tool.and_then(|tool| tool.preview(ready.call.arguments.clone(), context));
+        let mut looked = Looked { ready, text, preview: None };
+        let Some(preview) = preview else { return self.put_question(id, looked) };
+        let Some(work) = self.work() else { return };
+        work.running.spawn(async move {
+            let preview = std::panic::AssertUnwindSafe(preview);
+            looked.preview = futures_util::FutureExt::catch_unwind(preview).await.ok().flatten();
+            (id, Done::Looked(Box::new(looked)))
+        });
+    }
+
+    fn put_question(&mut self, id: ItemId, looked: Looked) {
+        let Looked { ready, text, preview } = looked;
+        let body = QuestionBody::Permission {
+            item: id,
+            tool: ready.call.tool.clone(),
+            title: text.title.clone(),
+            detail: text.detail.clone(),
+            locations: text.locations.clone(),
+            options: text.options.clone(),
+            change: preview.as_ref().map(|preview| Box::new(preview.change.clone())),
+        };
+        if let Some(job) = self.work().and_then(|work| work.job(id)) {
+            job.stage = Stage::Asking(Box::new(Asked { ready, text, preview: preview.map(Arc::new) }));
+        }
+        let question = self.ask(body, Asker::Permission(id));
+        self.permissions.asked(id, question);
     }
 
     /// The person said yes or no.
     pub(in crate::engine) fn permission_answered(&mut self, id: ItemId, answer: QuestionAnswer) {
-        let (taken, reason) = match answer {
-            QuestionAnswer::Option { id, reason } => (Some(id), reason),
-            _ => (None, None),
+        let (mut taken, reason, left_out) = match answer {
+            QuestionAnswer::Option { id, reason, rejected } => (Some(id), reason, rejected),
+            _ => (None, None, Vec::new()),
         };
         let Some(job) = self.work().and_then(|work| work.job(id)) else { return };
         let Stage::Asking(asked) = std::mem::replace(&mut job.stage, Stage::Preparing) else { return };
-        let Asked { ready, text } = *asked;
+        let Asked { ready, text, preview } = *asked;
+        if !left_out.is_empty() {
+            let hunks = preview.as_ref().map_or(&[][..], |preview| &preview.change.hunks);
+            let is_there = |id: &String| hunks.iter().any(|hunk| hunk.id == *id);
+            // Of what is not there nothing can be left out, and of nothing nothing made.
+            if !left_out.iter().all(is_there) || hunks.iter().all(|hunk| left_out.contains(&hunk.id)) {
+                taken = Some(REJECT_ONCE.to_owned());
+            }
+        }
         let answered = self.permissions.answered(id, &ready, &text, taken.as_deref());
         if let Some(rules) = answered.remember
             && let Some(folder) = ready.roots.first()
@@ -342,7 +383,8 @@ impl Session {
             self.remember(folder.clone(), answered.decision, rules);
         }
         if answered.decision == Decision::Allow {
-            self.run_tool(id, ready.call.intent);
+            let allowed = preview.map(|preview| Arc::new(Allowed { preview, left_out, reason }));
+            self.run_tool(id, &ready.call.intent, allowed);
         } else {
             let text = match reason {
                 Some(reason) => format!("The person rejected this: {reason}"),
@@ -370,7 +412,20 @@ impl Session {
         turn.tool_calls.is_circle(&call.name, &call.arguments)
     }
 
-    fn run_tool(&mut self, id: ItemId, intent: Intent) {
+    /// What a call is given to run with.
+    fn tool_context(&self, id: ItemId, intent: &Intent) -> ToolContext {
+        let granted: Vec<Place> = intent
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Read(place) | Effect::Write(place) => Some(place.clone()),
+                Effect::Run { .. } | Effect::Stop { .. } | Effect::Pretend => None,
+            })
+            .collect();
+        ToolContext::new(CallId(id.0), self.scope(), granted.into(), self.report_sender.clone())
+    }
+
+    fn run_tool(&mut self, id: ItemId, intent: &Intent, allowed: Option<Arc<Allowed>>) {
         let Some(Item { body: ItemBody::ToolCall(call), .. }) = self.transcript.get(id).map(AsRef::as_ref)
         else {
             return;
@@ -380,16 +435,8 @@ impl Session {
             turn.tool_calls.made(&call.name, &call.arguments);
         }
         let arguments = serde_json::from_str(&call.arguments).unwrap_or(serde_json::Value::Null);
-        let granted: Vec<Place> = intent
-            .effects
-            .into_iter()
-            .filter_map(|effect| match effect {
-                Effect::Read(place) | Effect::Write(place) => Some(place),
-                Effect::Run { .. } | Effect::Stop { .. } | Effect::Pretend => None,
-            })
-            .collect();
-        let reports = self.report_sender.clone();
-        let context = ToolContext::new(CallId(id.0), self.scope(), granted.into(), reports);
+        let mut context = self.tool_context(id, intent);
+        context.allowed = allowed;
         let Some(work) = self.work() else { return };
         let handle = work.running.spawn(async move {
             let work = std::panic::AssertUnwindSafe(async { tool.run(arguments, context).await });

@@ -32,7 +32,7 @@ fn hunks_are_numbered_and_show_their_surroundings() {
     let after = before.replace("3\n4\n", "3\nfour\n").replace("28\n", "");
     let change = change(&before, &after);
     assert_eq!(ids(&change), ["h1", "h2"]);
-    assert_eq!(change.counts(), (1, 2));
+    assert_eq!(change.counts(&[]), (1, 2));
     let change = change.change("/f".into(), None, None);
     let first = &change.hunks[0];
     assert_eq!((first.old_start, first.old_lines, first.new_start, first.new_lines), (1, 7, 1, 7));

@@ -828,6 +828,12 @@
 ---@class aside.PromptUserResult
 ---@field values? table<string, string> By field; null where the form was closed.
 
+--- A change of a file that has not been made. The file is changed only as it is shown here.
+---@class aside.ProposedChange
+---@field path string Absolute path.
+---@field kind aside.FileChangeKind What would become of the file.
+---@field hunks aside.Hunk[] The changed lines; the ids are also those of the `fileChange` item.
+
 --- A provider.
 ---@class aside.ProviderInfo
 ---@field id string As in `auth.json` and `provider/model`.
@@ -925,11 +931,13 @@
 ---@field detail string All of it; invisible characters are shown escaped.
 ---@field locations aside.Location[] Where it works.
 ---@field options aside.PermissionOption[] What may be answered.
+---@field change? aside.ProposedChange What it would change; null where it changes no file, or that cannot be told before.
 
 --- The person's answer. Cancelling the question, or an error, means no.
 ---@class aside.RequestPermissionResult
 ---@field optionId? string The option taken; null where the question was closed.
----@field reason? string What the model is told with a rejection.
+---@field reason? string What the model is told with a rejection, of all or of hunks.
+---@field rejectedHunks? string[] Ids of hunks of `change` that are left out of what is allowed. With all of them, or one that is not there, nothing is done.
 
 --- Keeps or takes back hunks of a file change that was made. The same decision twice changes nothing.
 ---@class aside.ReviewChangeParams
