@@ -18,6 +18,7 @@ pub mod permissions;
 mod queue;
 mod refreshing;
 mod reviewing;
+mod running;
 mod session;
 mod shelf;
 pub mod store;
@@ -172,6 +173,13 @@ pub enum Op {
         ticket: Ticket,
         session: String,
         decisions: Decisions,
+    },
+    /// A command of the person's own.
+    Run {
+        ticket: Ticket,
+        session: String,
+        line: String,
+        cancel: CancellationToken,
     },
     /// Why a call was allowed, asked about or denied.
     Explain {
@@ -407,6 +415,13 @@ impl Engine {
                     decisions,
                 });
             }
+            Op::Run { ticket, session, line, cancel } => {
+                self.hand_to_session(&session, Access::Write, ticket, |ticket| Command::Run {
+                    ticket,
+                    line,
+                    cancel,
+                });
+            }
             Op::Fork { ticket, session, until } => self.fork(ticket, &session, until),
             Op::Delete { ticket, session } => self.delete(ticket, &session),
             Op::Rename { ticket, session, title } => {
@@ -550,6 +565,7 @@ impl Engine {
             | Command::Steer { ticket, .. }
             | Command::Queue { ticket, .. }
             | Command::Review { ticket, .. }
+            | Command::Run { ticket, .. }
             | Command::Explain { ticket, .. }
             | Command::Rename { ticket, .. }
             | Command::Export { ticket, .. }
@@ -710,6 +726,7 @@ fn refuse(mut mailbox: mpsc::Receiver<Command>, replies: &mpsc::UnboundedSender<
         | Command::Steer { ticket, .. }
         | Command::Queue { ticket, .. }
         | Command::Review { ticket, .. }
+        | Command::Run { ticket, .. }
         | Command::Explain { ticket, .. }
         | Command::Rename { ticket, .. }
         | Command::Export { ticket, .. }

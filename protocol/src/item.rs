@@ -187,6 +187,13 @@ kinds! {
             /// The changed lines.
             hunks: Vec<Hunk>,
         },
+        /// A command that the person ran: `text` is what it printed.
+        Command {
+            /// The command line.
+            command: String,
+            /// Its exit status; null while it runs, and where it did not end by itself.
+            exit_code: Option<i32>,
+        },
         /// What the model intends to do.
         Plan {
             /// In order.

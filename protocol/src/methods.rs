@@ -183,6 +183,8 @@ methods! {
             "Lists and changes what waits behind the running turn.";
         request ReviewChange = "reviewChange" (ReviewChangeParams) -> ReviewChangeResult:
             "Keeps or takes back hunks of a file change that was made, also while a turn runs. The model is told.";
+        request RunShell = "runShell" (RunShellParams) -> RunShellResult:
+            "Runs a command of the person's own, also while a turn runs. Stays open until the command has ended.";
         request ExplainPermission = "explainPermission" (ExplainPermissionParams) -> ExplainPermissionResult:
             "Why a tool call was allowed, asked about or denied, or what would be decided of one.";
         notification CancelRequest = "$/cancelRequest" (CancelRequestParams):
@@ -195,8 +197,6 @@ methods! {
             "Shortens a conversation by a summary.";
         request Rewind = "rewind" (RewindParams) -> RewindResult:
             "Goes back to before an item; can itself be undone.";
-        request RunShell = "runShell" (RunShellParams) -> RunShellResult:
-            "Runs a command of the person's own.";
     }
     Server Working {
         request RequestPermission = "requestPermission" (RequestPermissionParams) -> RequestPermissionResult:

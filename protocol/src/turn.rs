@@ -220,7 +220,9 @@ objects! {
         pub instructions: Option<String>,
     }
 
-    /// Runs a command of the person's own; its output becomes part of the conversation.
+    /// Runs a command of the person's own in the session's folder; its output becomes part of the conversation, and
+    /// the model sees it with its next request. Nothing is asked. `cancel` with its item, or cancelling the request,
+    /// ends it.
     pub struct RunShellParams {
         /// The conversation.
         pub session_id: String,
@@ -230,7 +232,9 @@ objects! {
 
     /// How a command ended.
     pub struct RunShellResult {
-        /// Its exit status; null where a signal ended it.
+        /// The `command` item.
+        pub item_id: String,
+        /// Its exit status; null where it did not end by itself.
         pub exit_code: Option<i32>,
         /// What it printed, shortened in the middle.
         pub output: String,

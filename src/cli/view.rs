@@ -259,7 +259,10 @@ impl Screen {
                     ItemBody::Text { .. } => Section::Text(item.id),
                     ItemBody::Thinking { .. } => Section::Thinking(item.id),
                     ItemBody::ToolCall(_) => Section::Tool,
-                    ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => return,
+                    ItemBody::User { .. }
+                    | ItemBody::FileChange(_)
+                    | ItemBody::Command(_)
+                    | ItemBody::Notice { .. } => return,
                 };
                 self.items.push((item.id, section));
                 if section != Section::Tool {
@@ -436,7 +439,9 @@ pub(super) fn doing(event: &Event) -> Option<String> {
         ItemBody::Text { .. } => Some("answering".to_owned()),
         ItemBody::ToolCall(call) if item.status == ItemStatus::InProgress => Some(one_line(&call.title, 40)),
         ItemBody::ToolCall(_) => Some("waiting for the model".to_owned()),
-        ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => None,
+        ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Command(_) | ItemBody::Notice { .. } => {
+            None
+        }
     };
     match &event.body {
         EventBody::ItemStarted(item) | EventBody::ItemUpdated(item) => of_item(item),

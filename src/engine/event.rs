@@ -244,6 +244,7 @@ pub enum Answer {
     Export { info: Box<SessionInfo>, items: Vec<Arc<Item>>, format: ExportFormat },
     Queue(Vec<QueueEntry>),
     Reviewed { item: Arc<Item>, refused: Vec<Refused> },
+    Ran { item: ItemId, exit_code: Option<i32>, output: String },
     Sessions { sessions: Vec<SessionSummary>, next_cursor: Option<String> },
     Explained(Box<Explained>),
     ShutDown,

@@ -103,8 +103,20 @@ pub enum ItemBody {
     ToolCall(ToolCallItem),
     /// A file that a tool changed; `Item::text` is a unified diff.
     FileChange(FileChangeItem),
+    /// A command that the person ran; `Item::text` is what it printed.
+    Command(CommandItem),
     /// Something that the server has to say; with `for_model`, to the model too.
     Notice { severity: Severity, hint: Option<String>, for_model: bool },
+}
+
+/// A command that the person ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandItem {
+    pub line: String,
+    /// `None` while it runs, and where it did not end by itself.
+    pub exit_code: Option<i32>,
+    /// What the model is told, where that is not what the person sees.
+    pub result: Option<String>,
 }
 
 /// A file that a tool changed.
@@ -148,7 +160,10 @@ impl Item {
             ItemBody::ToolCall(call) => call.arguments = String::new(),
             ItemBody::Text { signature, .. } => *signature = None,
             ItemBody::Thinking { signature, redacted, .. } => (*signature, *redacted) = (None, None),
-            ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => {}
+            ItemBody::User { .. }
+            | ItemBody::FileChange(_)
+            | ItemBody::Command(_)
+            | ItemBody::Notice { .. } => {}
         }
     }
 }

@@ -28,6 +28,7 @@ use super::outbox::Outbox;
 use super::permissions::book::Book;
 use super::queue::{Queue, QueueAction, WhenBusy};
 use super::reviewing::{Decisions, Reviewing};
+use super::running::Commands;
 use super::shelf::{Copied, ExportFormat};
 use super::store::Durability;
 use super::store::format::Record;
@@ -92,6 +93,12 @@ pub(super) enum Command {
     Review {
         ticket: Ticket,
         decisions: Decisions,
+    },
+    /// A command of the person's own.
+    Run {
+        ticket: Ticket,
+        line: String,
+        cancel: CancellationToken,
     },
     Rename {
         ticket: Ticket,
@@ -184,6 +191,8 @@ pub(super) struct Session {
     pub(super) permissions: Book,
     /// What the person says to changes that were made.
     pub(super) reviewing: Reviewing,
+    /// The person's own commands.
+    pub(super) commands: Commands,
     /// Decisions that somebody wants to be told of.
     pub(super) explaining: Explaining,
     read_only: Option<String>,
@@ -238,6 +247,7 @@ impl Session {
             remembering: JoinSet::new(),
             permissions: Book::default(),
             reviewing: Reviewing::default(),
+            commands: Commands::default(),
             explaining: Explaining::default(),
             read_only: None,
             created_at_ms: now,
@@ -360,7 +370,9 @@ impl Session {
             }
             let cancel = self.turn.as_ref().map(|turn| turn.cancel.clone());
             // Only tools report; while a model streams there is nothing to look for.
-            let working = self.turn.as_ref().is_some_and(Turn::is_working) || !self.changes.is_empty();
+            let working = self.turn.as_ref().is_some_and(Turn::is_working)
+                || !self.changes.is_empty()
+                || !self.commands.is_empty();
             tokio::select! {
                 biased;
                 () = cancelled(cancel.as_ref()) => self.finish_turn(TurnEnd::Cancelled),
@@ -376,6 +388,8 @@ impl Session {
                 at = self.queue.cancelled() => self.queued_cancelled(at),
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
                 Some(report) = self.reports.recv(), if working => self.report(report),
+                // Behind what it has reported.
+                (id, ended) = self.commands.next() => self.command_ended(id, ended),
                 step = Turn::step(self.turn.as_mut(), reading) => self.turn_step(step),
                 _ = tick.tick(), if cancel.is_some() => self.tick(),
             }
@@ -397,6 +411,7 @@ impl Session {
             | Command::Steer { .. }
             | Command::Queue { .. }
             | Command::Review { .. }
+            | Command::Run { .. }
             | Command::Explain { .. }
             | Command::Rename { .. }
             | Command::Export { .. }
@@ -457,6 +472,7 @@ impl Session {
             Command::Steer { ticket, content, turn } => self.steer(ticket, content, turn.as_deref()),
             Command::Queue { ticket, action } => self.change_queue(ticket, action),
             Command::Review { ticket, decisions } => self.review(ticket, &decisions),
+            Command::Run { ticket, line, cancel } => self.run_command(ticket, line, cancel),
             Command::Explain { ticket, asked } => self.explain(ticket, asked),
             Command::Rename { ticket, title } => self.rename(ticket, &title),
             Command::Export { ticket, format } => self.export(ticket, format),
@@ -479,6 +495,7 @@ impl Session {
             left.push_back(command);
         }
         self.answer_queue();
+        self.cancel_commands();
         for ticket in self.reviewing.take_waiting() {
             let failure = Failure::no_session(self.id.as_str());
             self.out.send(OutputBody::Answer { ticket, answer: Err(failure) });
@@ -494,6 +511,7 @@ impl Session {
                 | Command::Steer { ticket, .. }
                 | Command::Queue { ticket, .. }
                 | Command::Review { ticket, .. }
+                | Command::Run { ticket, .. }
                 | Command::Explain { ticket, .. }
                 | Command::Rename { ticket, .. }
                 | Command::Export { ticket, .. }
@@ -657,10 +675,11 @@ impl Session {
                 self.finish_turn(TurnEnd::Cancelled);
                 Ok(true)
             }
-            None => Ok(any),
+            // Then the person's own commands are what runs.
+            None => Ok(any || self.cancel_commands()),
             Some(item) => {
                 let known = ItemId::parse(item).filter(|item| self.transcript.get(*item).is_some());
-                known.map(|item| self.cancel_call(item)).ok_or_else(|| Failure {
+                known.map(|item| self.cancel_command(item) || self.cancel_call(item)).ok_or_else(|| Failure {
                     path: Some("/itemId".to_owned()),
                     ..Failure::not_found(format!("no item {}", super::item::cut(item)), None)
                 })
@@ -761,7 +780,8 @@ impl Session {
             .iter()
             .rev()
             .take_while(|item| item.turn.is_none_or(|of| of == turn.id))
-            .filter(|item| item.status == ItemStatus::InProgress && !self.changes.contains_key(&item.id))
+            .filter(|item| item.status == ItemStatus::InProgress)
+            .filter(|item| !self.changes.contains_key(&item.id) && !self.commands.contains(item.id))
             .map(|item| item.id)
             .collect();
         for item in open.into_iter().rev() {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::item::{Item, ItemBody, ItemId, ItemStatus};
+use super::running::told;
 use crate::models::{Assistant, Block, Content, Message};
 
 /// The items in order. Item `n` has the index `n - 1`.
@@ -86,8 +87,12 @@ impl Transcript {
                     messages.push(Message::User(content.clone()));
                     continue;
                 }
-                ItemBody::Notice { for_model: true, .. } => {
-                    let notice = Message::User(vec![Content::Text(item.text.as_str().into())]);
+                ItemBody::Notice { for_model: true, .. } | ItemBody::Command(_) => {
+                    let text = match &item.body {
+                        ItemBody::Command(command) => told(item, command),
+                        _ => item.text.as_str().into(),
+                    };
+                    let notice = Message::User(vec![Content::Text(text)]);
                     // It may have come while the model spoke, whose message stays one.
                     match &mut open {
                         Some(open) => open.notices.push(notice),

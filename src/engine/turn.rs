@@ -386,7 +386,10 @@ impl Session {
                         *kept = Some(signature);
                     }
                     ItemBody::ToolCall(call) => call.signature = Some(signature),
-                    ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => {}
+                    ItemBody::User { .. }
+                    | ItemBody::FileChange(_)
+                    | ItemBody::Command(_)
+                    | ItemBody::Notice { .. } => {}
                 });
             }
             Delta::RedactedThinking { block, data } => {

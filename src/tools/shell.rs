@@ -113,18 +113,7 @@ impl Call {
         let arguments = Arguments::of(arguments);
         arguments.only(&["command", "cwd", "timeoutSeconds", "background"])?;
         let line = arguments.text("command")?.ok_or("\"command\" is missing: the command line to run")?;
-        if line.trim().is_empty() {
-            return Err("\"command\" is empty".to_owned());
-        }
-        if line.contains('\0') {
-            return Err("\"command\" holds a NUL character, which no command line can".to_owned());
-        }
-        if line.len() > LONGEST {
-            let long = size(line.len() as u64);
-            return Err(format!(
-                "\"command\" has {long}, more than systems take: write it to a file and run that"
-            ));
-        }
+        check(&line).map_err(|why| format!("\"command\" {why}"))?;
         let limits = &scope.settings.tools;
         let most = limits.max_timeout_ms.max(limits.timeout_ms);
         let timeout = match arguments.number("timeoutSeconds")? {
@@ -139,6 +128,21 @@ impl Call {
             line,
         })
     }
+}
+
+/// Whether a line can be run at all. The error is what is wrong with it.
+pub fn check(line: &str) -> Result<(), String> {
+    if line.trim().is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if line.contains('\0') {
+        return Err("holds a NUL character, which no command line can".to_owned());
+    }
+    if line.len() > LONGEST {
+        let long = size(line.len() as u64);
+        return Err(format!("has {long}, more than systems take: write it to a file and run that"));
+    }
+    Ok(())
 }
 
 /// The real folder that a command runs in: one of the session's, or below one.
@@ -166,9 +170,33 @@ fn folder(scope: &Scope, cwd: Option<&str>) -> Result<PathBuf, String> {
 }
 
 async fn run(arguments: Value, context: &ToolContext) -> Result<ToolOutcome, String> {
+    run_call(move |scope| Call::new(&arguments, scope), context).await.map(|ran| ran.outcome)
+}
+
+/// How a command of the person has ended.
+pub struct Ran {
+    pub outcome: ToolOutcome,
+    /// `None` where it did not end by itself.
+    pub exit_code: Option<i32>,
+}
+
+/// Runs a line that the person typed, in the session's first folder, for as long as it takes. Dropping the future
+/// ends it.
+pub async fn run_line(line: String, context: &ToolContext) -> Ran {
+    let call = move |scope: &Scope| {
+        Ok(Call { line, folder: folder(scope, None)?, timeout: Duration::MAX, is_background: false })
+    };
+    let ran = run_call(call, context).await;
+    ran.unwrap_or_else(|why| Ran { outcome: ToolOutcome::failed(why), exit_code: None })
+}
+
+async fn run_call(
+    call: impl FnOnce(&Scope) -> Result<Call, String> + Send + 'static,
+    context: &ToolContext,
+) -> Result<Ran, String> {
     let scope = context.scope.clone();
     // The disk is looked at, and perhaps a file of keys read.
-    let begin = tokio::task::spawn_blocking(move || begin(&arguments, &scope));
+    let begin = tokio::task::spawn_blocking(move || begin(call(&scope)?, &scope));
     let (call, running) = begin.await.map_err(|_| "the command was not started".to_owned())??;
     let mut stop = StopWhenDropped(Some(Arc::clone(&running)));
     let show = async {
@@ -202,8 +230,13 @@ async fn run(arguments: Value, context: &ToolContext) -> Result<ToolOutcome, Str
     let _ = tokio::time::timeout(SETTLE, running.job.gone()).await;
     // What it left running goes on.
     stop.0 = None;
+    let exit_code = match &end {
+        End::Ended(Status::Code(code)) => Some(*code),
+        End::Ended(_) | End::TimedOut(_) | End::Background => None,
+    };
     let looked = tokio::task::spawn_blocking(move || conclude(&running, &end));
-    looked.await.map_err(|_| "the command's end was not understood".to_owned())
+    let outcome = looked.await.map_err(|_| "the command's end was not understood".to_owned())?;
+    Ok(Ran { outcome, exit_code })
 }
 
 /// How a call ended, which need not be the end of its command.
@@ -224,8 +257,7 @@ impl Drop for StopWhenDropped {
     }
 }
 
-fn begin(arguments: &Value, scope: &Scope) -> Result<(Call, Arc<Running>), String> {
-    let call = Call::new(arguments, scope)?;
+fn begin(call: Call, scope: &Scope) -> Result<(Call, Arc<Running>), String> {
     let processes: &Processes = &scope.processes;
     let place = processes.place(&scope.system).ok_or(
         "too many commands of this session are running: stop some with the tool \"processes\" first",

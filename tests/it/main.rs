@@ -11,6 +11,7 @@ mod abuse;
 mod accounts;
 mod catalog;
 mod cli;
+mod commands;
 mod conversation;
 mod discovery;
 mod faults;

@@ -195,6 +195,7 @@ fn item_bodies() -> Vec<ItemBody> {
         ItemBody::Plan {
             entries: vec![PlanEntry { text: "first".to_owned(), status: PlanStatus::InProgress }],
         },
+        ItemBody::Command { command: "ls".to_owned(), exit_code: Some(0) },
         ItemBody::Notice { severity: Severity::Warning, hint: None },
         ItemBody::Compaction { tokens_before: 2, tokens_after: 1 },
     ]
@@ -372,7 +373,7 @@ fn results() -> Vec<(&'static str, Value)> {
         ("queue", json!({ "queue": [{ "id": "p1", "content": content() }] })),
         ("compact", json!({})),
         ("rewind", json!({ "undoItemId": "i1" })),
-        ("runShell", json!({ "exitCode": null, "output": "" })),
+        ("runShell", json!({ "itemId": "i1", "exitCode": null, "output": "" })),
     ]
 }
 

@@ -748,6 +748,14 @@ export type ItemBody =
       hunks: Hunk[];
     }
   | {
+      /** A command that the person ran: `text` is what it printed. */
+      type: "command";
+      /** The command line. */
+      command: string;
+      /** Its exit status; null while it runs, and where it did not end by itself. */
+      exitCode: number | null;
+    }
+  | {
       /** What the model intends to do. */
       type: "plan";
       /** In order. */
@@ -1508,7 +1516,7 @@ export interface RewindResult {
   undoItemId: string;
 }
 
-/** Runs a command of the person's own; its output becomes part of the conversation. */
+/** Runs a command of the person's own in the session's folder; its output becomes part of the conversation, and the model sees it with its next request. Nothing is asked. `cancel` with its item, or cancelling the request, ends it. */
 export interface RunShellParams {
   /** The conversation. */
   sessionId: string;
@@ -1518,7 +1526,9 @@ export interface RunShellParams {
 
 /** How a command ended. */
 export interface RunShellResult {
-  /** Its exit status; null where a signal ended it. */
+  /** The `command` item. */
+  itemId: string;
+  /** Its exit status; null where it did not end by itself. */
   exitCode: number | null;
   /** What it printed, shortened in the middle. */
   output: string;
@@ -1784,14 +1794,14 @@ export interface ClientRequests {
   queue: { params: QueueParams; result: QueueResult };
   /** Keeps or takes back hunks of a file change that was made, also while a turn runs. The model is told. */
   reviewChange: { params: ReviewChangeParams; result: ReviewChangeResult };
+  /** Runs a command of the person's own, also while a turn runs. Stays open until the command has ended. */
+  runShell: { params: RunShellParams; result: RunShellResult };
   /** Why a tool call was allowed, asked about or denied, or what would be decided of one. */
   explainPermission: { params: ExplainPermissionParams; result: ExplainPermissionResult };
   /** Planned. Shortens a conversation by a summary. */
   compact: { params: CompactParams; result: Empty };
   /** Planned. Goes back to before an item; can itself be undone. */
   rewind: { params: RewindParams; result: RewindResult };
-  /** Planned. Runs a command of the person's own. */
-  runShell: { params: RunShellParams; result: RunShellResult };
 }
 
 /** What the client tells the server. */

@@ -133,6 +133,9 @@ fn item_body(body: &ItemBody) -> wire::ItemBody {
             kind: change_name(change.kind).into(),
             hunks: change.hunks.iter().map(hunk).collect(),
         },
+        ItemBody::Command(command) => {
+            wire::ItemBody::Command { command: command.line.clone(), exit_code: command.exit_code }
+        }
         ItemBody::Notice { severity, hint, .. } => wire::ItemBody::Notice {
             severity: match severity {
                 Severity::Info => wire::Severity::Info,

@@ -41,6 +41,13 @@ fn markdown(info: &SessionInfo, items: &[Arc<Item>]) -> String {
                 push(&format!("**{}**{failed}\n\n{}", call.title, fenced(&item.text, "")));
             }
             ItemBody::FileChange(_) => push(&fenced(&item.text, "diff")),
+            ItemBody::Command(command) => {
+                push(&format!(
+                    "{}\n\n{}",
+                    fenced(&format!("$ {}", command.line), ""),
+                    fenced(&item.text, "")
+                ));
+            }
             ItemBody::Notice { .. } => push(&format!("*{}*", item.text)),
         }
     }

@@ -84,6 +84,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     (method::Steer::NAME, steer),
     (method::Queue::NAME, queue),
     (method::ReviewChange::NAME, review::review_change),
+    (method::RunShell::NAME, run_shell),
     (method::ExplainPermission::NAME, explain_permission),
 ];
 
@@ -695,6 +696,18 @@ fn steer(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOw
         session: params.session_id,
         content,
         turn: params.turn_id,
+    });
+    Ok(())
+}
+
+fn run_shell(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
+    not_in_batch!(call);
+    let params: wire::RunShellParams = params!(call);
+    context.engine.send(Op::Run {
+        ticket: call.ticket,
+        session: params.session_id,
+        line: params.command,
+        cancel: call.cancel,
     });
     Ok(())
 }

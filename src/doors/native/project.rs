@@ -97,6 +97,14 @@ impl Projection for Native {
                     &wire::ReviewChangeResult { item: convert::item(item), refused: refused.collect() },
                 );
             }
+            Answer::Ran { item, exit_code, output } => append(
+                json,
+                &wire::RunShellResult {
+                    item_id: item.to_string(),
+                    exit_code: *exit_code,
+                    output: output.clone(),
+                },
+            ),
             Answer::Closed | Answer::Done | Answer::ShutDown => json.extend_from_slice(b"{}"),
             Answer::Prompt(outcome) => append(json, &convert::prompt_result(outcome)),
             Answer::Explained(explained) => append(json, &convert::explained(explained)),

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::event::{PermissionMode, SessionInfo};
 use crate::engine::item::{
-    FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, Severity, ToolCallItem, TurnEnd, TurnId,
+    CommandItem, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, Severity, ToolCallItem, TurnEnd,
+    TurnId,
 };
 use crate::models::{Content, Origin, Usage};
 use crate::tools::{ChangeKind, FileChange, Hunk, HunkDecision, Image, ToolKind};
@@ -126,6 +127,13 @@ enum StoredBody {
         hint: Option<String>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         for_model: bool,
+    },
+    Command {
+        line: String,
+        #[serde(default)]
+        exit_code: Option<i32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<String>,
     },
     FileChange {
         tool_call: u32,
@@ -445,6 +453,9 @@ fn store_body(body: &ItemBody) -> StoredBody {
             hash_after: change.hash_after.clone(),
             review: review.as_ref().map(store_review),
         },
+        ItemBody::Command(CommandItem { line, exit_code, result }) => {
+            StoredBody::Command { line: line.clone(), exit_code: *exit_code, result: result.clone() }
+        }
         ItemBody::Notice { severity, hint, for_model } => StoredBody::Notice {
             for_model: *for_model,
             severity: match severity {
@@ -504,6 +515,9 @@ fn load_body(body: StoredBody) -> Option<ItemBody> {
                 change,
                 review: review.map(load_review),
             })
+        }
+        StoredBody::Command { line, exit_code, result } => {
+            ItemBody::Command(CommandItem { line, exit_code, result })
         }
         StoredBody::Notice { severity, hint, for_model } => ItemBody::Notice {
             for_model,

@@ -496,13 +496,13 @@ impl Session {
     /// More of what a call has to show.
     fn tool_output(&mut self, id: ItemId, text: &str) {
         let is_running = |job: &mut Job| matches!(job.stage, Stage::Running(_));
-        if self.work().and_then(|work| work.job(id)).is_some_and(is_running) {
+        if self.commands.contains(id) || self.work().and_then(|work| work.job(id)).is_some_and(is_running) {
             self.append(id, text);
         }
     }
 
     /// Adds to an item's text, up to the limit.
-    fn append(&mut self, id: ItemId, text: &str) {
+    pub(in crate::engine) fn append(&mut self, id: ItemId, text: &str) {
         let limit = self.world.settings.limits.max_item_bytes;
         let mut start = 0;
         self.transcript.update(id, |item| {

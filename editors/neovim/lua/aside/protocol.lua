@@ -445,7 +445,7 @@
 ---@field status aside.ItemStatus How far it is.
 ---@field text string The whole of it as plain text, for a client that knows no better.
 ---@field createdAtMs integer Milliseconds since the Unix epoch.
----@field type "userMessage"|"assistantText"|"thinking"|"toolCall"|"fileChange"|"plan"|"notice"|"compaction"|string Its kind.
+---@field type "userMessage"|"assistantText"|"thinking"|"toolCall"|"fileChange"|"command"|"plan"|"notice"|"compaction"|string Its kind.
 
 --- What the person said.
 ---@class aside.Item.userMessage: aside.Item
@@ -479,6 +479,12 @@
 ---@field oldPath? string Its path before, for a move.
 ---@field kind aside.FileChangeKind What became of it.
 ---@field hunks aside.Hunk[] The changed lines.
+
+--- A command that the person ran: `text` is what it printed.
+---@class aside.Item.command: aside.Item
+---@field type "command"
+---@field command string The command line.
+---@field exitCode? integer Its exit status; null while it runs, and where it did not end by itself.
 
 --- What the model intends to do.
 ---@class aside.Item.plan: aside.Item
@@ -967,14 +973,15 @@
 ---@class aside.RewindResult
 ---@field undoItemId string Give this as `itemId` to undo the rewind.
 
---- Runs a command of the person's own; its output becomes part of the conversation.
+--- Runs a command of the person's own in the session's folder; its output becomes part of the conversation, and the model sees it with its next request. Nothing is asked. `cancel` with its item, or cancelling the request, ends it.
 ---@class aside.RunShellParams
 ---@field sessionId string The conversation.
 ---@field command string The command line.
 
 --- How a command ended.
 ---@class aside.RunShellResult
----@field exitCode? integer Its exit status; null where a signal ended it.
+---@field itemId string The `command` item.
+---@field exitCode? integer Its exit status; null where it did not end by itself.
 ---@field output string What it printed, shortened in the middle.
 
 --- What the server can, beside its methods.
@@ -1134,10 +1141,10 @@ M.client_requests = {
   steer = "steer",
   queue = "queue",
   reviewChange = "reviewChange",
+  runShell = "runShell",
   explainPermission = "explainPermission",
   compact = "compact",
   rewind = "rewind",
-  runShell = "runShell",
 }
 
 --- What the client tells the server.
