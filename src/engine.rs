@@ -7,8 +7,10 @@
 
 mod asking;
 mod brief;
+mod configuring;
 pub mod event;
 mod explaining;
+mod folders;
 pub mod item;
 mod listing;
 mod log;
@@ -35,6 +37,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use configuring::Changes;
 pub use event::{
     Account, Answer, EditorRequest, Event, EventBody, Field, Opened, OpenedContent, Output, OutputBody,
     PermissionMode, PermissionOptionKind, PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo,
@@ -48,7 +51,6 @@ pub use item::{
 pub use queue::{QueueAction, QueueEntry, WhenBusy};
 pub use refreshing::Refreshed;
 pub use reviewing::Decisions;
-pub use session::Changes;
 pub use shelf::ExportFormat;
 pub use ticket::Ticket;
 pub use world::{Client, Found, World};
@@ -104,6 +106,8 @@ fn text_of(content: &[Content]) -> String {
 #[derive(Clone, Default)]
 pub struct NewSession {
     pub cwd: String,
+    /// Further folders.
+    pub folders: Vec<String>,
     pub system: Option<String>,
     pub model: Option<Arc<Model>>,
     pub account: Option<Account>,
@@ -481,6 +485,7 @@ impl Engine {
         }
         let mut new = NewSession {
             cwd,
+            folders: Vec::new(),
             system,
             model: None,
             account: None,
@@ -504,15 +509,28 @@ impl Engine {
         }
         let id = self.fresh_id();
         let (sender, mailbox) = mpsc::channel(MAILBOX);
-        let mut session =
-            Session::new(Arc::clone(&self.world), id.clone(), new, mailbox, self.outputs.clone());
-        if let Some(ticket) = ticket {
-            session.answer_new(ticket);
-        }
+        let (world, outputs, replies) = (Arc::clone(&self.world), self.outputs.clone(), self.replies.clone());
         let name = id.clone();
         let (end, ended) = oneshot::channel::<()>();
+        let folders = changes.folders.clone().unwrap_or_default();
         let task = self.tasks.spawn(async move {
-            session.run().await;
+            match checked(&world, &new.cwd, folders).await {
+                Ok(folders) => {
+                    new.folders = folders;
+                    let mut session = Session::new(world, name.clone(), new, mailbox, outputs);
+                    if let Some(ticket) = ticket {
+                        session.answer_new(ticket);
+                    }
+                    session.run().await;
+                }
+                Err(failure) => {
+                    if let Some(ticket) = ticket {
+                        // Without a receiver the connection is gone.
+                        let _ = replies.send((ticket, Err(failure.clone())));
+                    }
+                    refuse(mailbox, &replies, &failure);
+                }
+            }
             drop(end);
             name
         });
@@ -714,6 +732,16 @@ impl Engine {
         }
         self.deliver(&id, Command::Cancel { ticket, item, any });
     }
+}
+
+/// The further folders of a new session, looked at where it has any.
+async fn checked(world: &World, cwd: &str, folders: Vec<String>) -> Result<Vec<String>, Failure> {
+    if folders.is_empty() {
+        return Ok(folders);
+    }
+    let (system, cwd) = (world.system.clone(), cwd.to_owned());
+    let checking = tokio::task::spawn_blocking(move || folders::check(&system, &cwd, &folders));
+    checking.await.unwrap_or_else(|_| Err(Failure::internal("looking at the folders failed")))
 }
 
 /// Answers everything that waits for a session that could not be loaded.

@@ -45,6 +45,9 @@ objects! {
         /// The folder it is about; the client's where it is missing.
         #[serde(default)]
         pub cwd: Option<String>,
+        /// Further folders that it works in, by absolute paths; what lies in another one is left out.
+        #[serde(default)]
+        pub additional_directories: Option<Vec<String>>,
         /// A model pattern: `provider/id`, `id`, either with `:level`.
         #[serde(default)]
         pub model: Option<String>,
@@ -81,6 +84,8 @@ objects! {
         pub title: Option<String>,
         /// The folder it is about.
         pub cwd: String,
+        /// Further folders that it works in.
+        pub additional_directories: Vec<String>,
         /// `provider/id`, or null while none was needed.
         pub model: Option<String>,
         /// The label of the account that was chosen; null leaves it to the settings. It counts while the model is of
@@ -217,6 +222,9 @@ objects! {
         /// What tools may do unasked.
         #[serde(default)]
         pub permission_mode: Option<PermissionMode>,
+        /// All further folders that it works in from now on; an empty list leaves the working folder alone.
+        #[serde(default)]
+        pub additional_directories: Option<Vec<String>>,
     }
 
     /// The conversation as it now is.

@@ -17,7 +17,12 @@ instruction from the person. A call may be denied: then do without, or say what 
 say in a sentence or two what you did.";
 
 /// The system prompt: the person's own words where they gave some, and what tools need to know.
-pub(super) fn system_prompt(own: Option<&str>, tools: &[ToolSpec], folder: &str, now_ms: u64) -> String {
+pub(super) fn system_prompt(
+    own: Option<&str>,
+    tools: &[ToolSpec],
+    (folder, further): (&str, &[String]),
+    now_ms: u64,
+) -> String {
     let who = own.unwrap_or(WHO);
     if tools.is_empty() {
         return who.to_owned();
@@ -32,8 +37,12 @@ pub(super) fn system_prompt(own: Option<&str>, tools: &[ToolSpec], folder: &str,
     };
     let how = if own.is_some() { String::new() } else { format!("\n\n{HOW}") };
     let names = names.join(", ");
+    let further = match further {
+        [] => String::new(),
+        further => format!("\nFurther folders: {}", further.join(", ")),
+    };
     format!(
-        "{who}{how}\n\nTools: {names}.\nWorking folder: {folder}\nDate: {year:04}-{month:02}-{day:02}\nSystem: {system}"
+        "{who}{how}\n\nTools: {names}.\nWorking folder: {folder}{further}\nDate: {year:04}-{month:02}-{day:02}\nSystem: {system}"
     )
 }
 
@@ -47,7 +56,8 @@ mod tests {
 
     #[test]
     fn tools_folder_date_and_system_are_told() {
-        let text = system_prompt(None, &[tool("read"), tool("shell")], "/home/me/project", 1_795_348_800_000);
+        let text =
+            system_prompt(None, &[tool("read"), tool("shell")], ("/home/me/project", &[]), 1_795_348_800_000);
         assert!(text.starts_with(WHO) && text.contains(HOW));
         assert!(
             text.contains(
@@ -59,10 +69,17 @@ mod tests {
 
     #[test]
     fn own_words_stand_alone_where_there_are_no_tools() {
-        assert_eq!(system_prompt(Some("Be a poet."), &[], "/", 0), "Be a poet.");
-        let text = system_prompt(Some("Be a poet."), &[tool("read")], "/x", 0);
+        assert_eq!(system_prompt(Some("Be a poet."), &[], ("/", &[]), 0), "Be a poet.");
+        let text = system_prompt(
+            Some("Be a poet."),
+            &[tool("read")],
+            ("/x", &["/y".to_owned(), "/z".to_owned()]),
+            0,
+        );
         assert!(
-            text.starts_with("Be a poet.\n\nTools: read.\nWorking folder: /x\nDate: 1970-01-01\n"),
+            text.starts_with(
+                "Be a poet.\n\nTools: read.\nWorking folder: /x\nFurther folders: /y, /z\nDate: 1970-01-01\n"
+            ),
             "{text}"
         );
     }

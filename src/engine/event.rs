@@ -139,6 +139,8 @@ pub struct SessionInfo {
     pub session: SessionId,
     pub title: Option<String>,
     pub cwd: String,
+    /// Further folders.
+    pub folders: Vec<String>,
     /// `provider/id`.
     pub model: Option<String>,
     /// The account that was chosen.

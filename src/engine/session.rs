@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::configuring::{Changes, Checking, roots};
 use super::event::{
     Account, Answer, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome, Question,
     QuestionAnswer, SessionInfo, SessionState, Storage,
@@ -121,19 +122,6 @@ pub(super) enum Command {
     },
 }
 
-/// Changes of how a session goes on.
-#[derive(Clone, Debug, Default)]
-pub struct Changes {
-    /// A model pattern.
-    pub model: Option<String>,
-    /// A provider's id, where the pattern names none.
-    pub provider: Option<String>,
-    pub thinking: Option<ThinkingLevel>,
-    pub permission_mode: Option<PermissionMode>,
-    /// The label of an account of the model's provider.
-    pub account: Option<String>,
-}
-
 /// Why a question was put.
 pub(super) enum Asker {
     /// A tool call waits for permission.
@@ -174,13 +162,17 @@ pub(super) struct Session {
     pub(super) turn: Option<Turn>,
     next_turn: u32,
     pub(super) cwd: String,
+    /// Further folders that it works in.
+    pub(super) folders: Vec<String>,
+    /// Changes of it whose folders are looked at.
+    pub(super) checking: Checking,
     pub(super) title: Option<String>,
     /// Whether the person gave it.
     pub(super) renamed: bool,
     pub(super) system: Option<String>,
     pub(super) model: Option<Arc<crate::catalog::Model>>,
     /// `provider/id` as stored, until it is looked up.
-    stored_model: Option<String>,
+    pub(super) stored_model: Option<String>,
     /// The account that was chosen; it counts as long as the model is its provider's.
     pub(super) account: Option<Account>,
     pub(super) thinking: Option<ThinkingLevel>,
@@ -219,7 +211,7 @@ impl Session {
     ) -> Self {
         let now = world.system.clock.now_ms();
         let (report_sender, reports) = mpsc::channel(16);
-        let workspace = Arc::new(Workspace::new(vec![(&new.cwd).into()], &world.system.dirs));
+        let workspace = Arc::new(Workspace::new(roots(&new.cwd, &new.folders), &world.system.dirs));
         Self {
             out: Outbox::new(id.clone(), 1, outputs),
             log: Log::new(world.store.clone()),
@@ -236,6 +228,8 @@ impl Session {
             turn: None,
             next_turn: 1,
             cwd: new.cwd,
+            folders: new.folders,
+            checking: Checking::new(),
             title: None,
             renamed: false,
             system: new.system,
@@ -273,6 +267,7 @@ impl Session {
     ) -> Self {
         let new = NewSession {
             cwd: loaded.cwd,
+            folders: loaded.folders,
             system: loaded.system,
             thinking: loaded.thinking,
             permission_mode: loaded.mode,
@@ -311,6 +306,13 @@ impl Session {
         }
         for (item, review, was_made) in loaded.reviews {
             session.review_interrupted(item, &review.hunks, was_made);
+        }
+        for folder in loaded.missing {
+            session.notice(
+                Severity::Warning,
+                format!("{folder}, a folder of this conversation, is not there"),
+                Some("it counts again once it is back and the conversation is opened anew".to_owned()),
+            );
         }
         let lost = loaded.unreadable.saturating_sub(loaded.told_unreadable);
         if lost > 0 {
@@ -354,6 +356,7 @@ impl Session {
                 && self.changes.is_empty()
                 && self.reviewing.is_idle()
                 && self.remembering.is_empty()
+                && self.checking.is_empty()
             {
                 self.log.settled().await;
                 if self.closers.is_empty() {
@@ -389,6 +392,9 @@ impl Session {
                 permit = self.out.room() => self.out.flush(&self.transcript, permit),
                 Some(report) = self.reports.recv(), if working => self.report(report),
                 // Behind what it has reported.
+                Some(Ok((ticket, changes, checked))) = self.checking.join_next() => {
+                    self.folders_checked(ticket, changes, checked);
+                }
                 (id, ended) = self.commands.next() => self.command_ended(id, ended),
                 step = Turn::step(self.turn.as_mut(), reading) => self.turn_step(step),
                 _ = tick.tick(), if cancel.is_some() => self.tick(),
@@ -460,12 +466,7 @@ impl Session {
                 let answer = Answer::Opened(Box::new(self.opened(after, limit)));
                 self.out.send(OutputBody::Answer { ticket, answer: Ok(answer) });
             }
-            Command::Configure { ticket, changes } => {
-                let answer = self
-                    .configure(&changes)
-                    .map(|warnings| Answer::Configured { info: Box::new(self.info()), warnings });
-                self.out.send(OutputBody::Answer { ticket, answer });
-            }
+            Command::Configure { ticket, changes } => self.configure_for(ticket, changes),
             Command::Answer { question, answer } => self.answered(question, answer),
             Command::World(world) => self.world = world,
             Command::Cancel { ticket, item, any } => self.cancel(ticket, item.as_deref(), any),
@@ -538,6 +539,7 @@ impl Session {
             session: self.id.clone(),
             title: self.title.clone(),
             cwd: self.cwd.clone(),
+            folders: self.folders.clone(),
             model: model.or_else(|| self.stored_model.clone()),
             account: self.account.clone(),
             thinking: self.thinking,
@@ -580,50 +582,6 @@ impl Session {
             }
         };
         Opened { info: self.info(), content }
-    }
-
-    /// Applies `changes`, all or none. Returns warnings for the person.
-    pub(super) fn configure(&mut self, changes: &Changes) -> Result<Vec<String>, Failure> {
-        if let Some(why) = &self.read_only {
-            return Err(Failure::read_only(&self.id, why));
-        }
-        self.world.may_choose(changes.permission_mode)?;
-        let mut warnings = Vec::new();
-        let mut thinking = changes.thinking;
-        let mut model = self.model.clone();
-        if changes.model.is_some() || changes.provider.is_some() {
-            let resolved = self.world.find_model(changes.model.as_deref(), changes.provider.as_deref())?;
-            thinking = thinking.or(resolved.thinking);
-            warnings = resolved.warnings;
-            model = Some(resolved.model);
-        }
-        if let Some(label) = &changes.account {
-            let of = match model.take() {
-                Some(model) => model,
-                None => self.world.find_model(self.stored_model.as_deref(), None)?.model,
-            };
-            self.account = Some(self.world.account(&of.provider, label)?);
-            model = Some(of);
-        }
-        self.model = model;
-        if thinking.is_some() {
-            self.thinking = thinking;
-        }
-        if let Some(mode) = changes.permission_mode {
-            self.permission_mode = mode;
-        }
-        if changes.model.is_some()
-            || changes.provider.is_some()
-            || thinking.is_some()
-            || changes.permission_mode.is_some()
-            || changes.account.is_some()
-        {
-            let info = self.info();
-            let record = Record::config(&info);
-            self.log.record(&record, Durability::Written);
-            self.out.event(EventBody::SessionChanged(Box::new(info)));
-        }
-        Ok(warnings)
     }
 
     fn prompt(&mut self, ticket: Ticket, prompt: Prompt, cancel: CancellationToken) {
@@ -689,24 +647,6 @@ impl Session {
             let answer = answer.map(|any| Answer::Cancelled { any });
             self.out.send(OutputBody::Answer { ticket, answer });
         }
-    }
-
-    /// Makes sure of a model before a turn begins, so that a wrong name is an error of the request.
-    pub(super) fn prepare(&mut self, prompt: &Prompt) -> Result<Vec<String>, Failure> {
-        let changes = Changes {
-            model: prompt.model.clone(),
-            provider: prompt.provider.clone(),
-            thinking: prompt.thinking,
-            permission_mode: None,
-            account: prompt.account.clone(),
-        };
-        let warnings = self.configure(&changes)?;
-        if self.model.is_none() {
-            let stored = self.stored_model.clone();
-            let resolved = self.world.find_model(stored.as_deref(), None)?;
-            self.model = Some(resolved.model);
-        }
-        Ok(warnings)
     }
 
     pub(super) fn begin_turn(

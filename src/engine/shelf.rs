@@ -78,6 +78,7 @@ impl Session {
         Ok(Copied {
             new: NewSession {
                 cwd: self.cwd.clone(),
+                folders: self.folders.clone(),
                 system: self.system.clone(),
                 model: self.model.clone(),
                 account: self.account.clone(),

@@ -305,7 +305,7 @@ impl Session {
             system: Some(system_prompt(
                 self.system.as_deref(),
                 &tools,
-                &self.cwd,
+                (&self.cwd, &self.folders),
                 self.world.system.clock.now_ms(),
             )),
             messages: self.transcript.messages(),

@@ -95,7 +95,14 @@ impl Workspace {
         Self { roots, dirs: dirs.clone(), real: OnceLock::new(), seen: Seen::default() }
     }
 
-    /// The folders as they really are. Fails where one is no folder, and then tries again the next time.
+    /// The same with other folders; what the model has seen stays seen.
+    #[must_use]
+    pub fn with_roots(&self, roots: Vec<PathBuf>) -> Self {
+        Self { roots, dirs: self.dirs.clone(), real: OnceLock::new(), seen: self.seen.clone() }
+    }
+
+    /// The folders as they really are. Fails where the working folder is none, and then tries again the next time;
+    /// a further one that is none holds nothing.
     fn real(&self) -> Result<&Real, GateError> {
         if let Some(real) = self.real.get() {
             return Ok(real);
@@ -105,7 +112,14 @@ impl Workspace {
             let real = real_path(root).and_then(|real| Folder::open(&real).map(|_| real));
             real.map_err(|error| GateError::of(&shown, error))
         };
-        let roots = self.roots.iter().map(folder).collect::<Result<Vec<_>, _>>()?;
+        let mut roots = Vec::with_capacity(self.roots.len());
+        for (at, root) in self.roots.iter().enumerate() {
+            match folder(root) {
+                Ok(real) => roots.push(real),
+                Err(error) if at == 0 => return Err(error),
+                Err(error) => tracing::debug!(%error, "a folder of the session is left out"),
+            }
+        }
         // A folder of ours that does not exist yet is guarded all the same.
         let own = [&self.dirs.config, &self.dirs.data].into_iter().flatten();
         let own = own.map(|own| real_path(own).unwrap_or_else(|_| own.clone())).collect();

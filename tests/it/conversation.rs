@@ -147,6 +147,7 @@ fn a_session_is_changed_while_it_works() {
             account: None,
             thinking: Some("high".to_owned()),
             permission_mode: None,
+            additional_directories: None,
         })
         .unwrap();
     assert_eq!(changed.session.model.as_deref(), Some("demo/script:other.jsonl"));

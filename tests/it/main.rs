@@ -29,6 +29,7 @@ mod provider;
 mod providers;
 mod refresh;
 mod review;
+mod roots;
 mod rules;
 mod schema;
 mod server;

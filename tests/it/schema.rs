@@ -128,7 +128,8 @@ fn turn_error() -> TurnError {
 
 fn session() -> Value {
     json!({
-        "sessionId": "s1", "title": null, "cwd": "/home/user/project", "model": null, "account": null, "thinking": null,
+        "sessionId": "s1", "title": null, "cwd": "/home/user/project", "additionalDirectories": [], "model": null,
+        "account": null, "thinking": null,
         "permissionMode": "ask", "state": "idle", "storage": "disk", "readOnly": false, "epoch": 1, "seq": 0,
         "createdAtMs": 1, "updatedAtMs": 1, "usage": Usage::default(),
     })

@@ -154,6 +154,8 @@ export interface ConfigureSessionParams {
   thinking?: string | null;
   /** What tools may do unasked. */
   permissionMode?: PermissionMode | null;
+  /** All further folders that it works in from now on; an empty list leaves the working folder alone. */
+  additionalDirectories?: string[] | null;
 }
 
 /** The conversation as it now is. */
@@ -1055,6 +1057,8 @@ export interface Money {
 export interface NewSessionParams {
   /** The folder it is about; the client's where it is missing. */
   cwd?: string | null;
+  /** Further folders that it works in, by absolute paths; what lies in another one is left out. */
+  additionalDirectories?: string[] | null;
   /** A model pattern: `provider/id`, `id`, either with `:level`. */
   model?: string | null;
   /** The label of an account of the model's provider, where it has several; empty for the one without a label. */
@@ -1554,6 +1558,8 @@ export interface SessionInfo {
   title: string | null;
   /** The folder it is about. */
   cwd: string;
+  /** Further folders that it works in. */
+  additionalDirectories: string[];
   /** `provider/id`, or null while none was needed. */
   model: string | null;
   /** The label of the account that was chosen; null leaves it to the settings. It counts while the model is of the same provider. */

@@ -319,6 +319,7 @@ pub fn info(info: &SessionInfo) -> wire::SessionInfo {
         session_id: info.session.to_string(),
         title: info.title.clone(),
         cwd: info.cwd.clone(),
+        additional_directories: info.folders.clone(),
         model: info.model.clone(),
         account: info.account.as_ref().map(|account| account.label.to_string()),
         thinking: info.thinking.map(|level| level.to_string()),

@@ -495,6 +495,7 @@ fn new_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorOb
         thinking: or_fail!(call, thinking(params.thinking.as_deref())),
         permission_mode: or_fail!(call, permission_mode(params.permission_mode.as_ref())),
         account: params.account,
+        folders: params.additional_directories,
     };
     let cwd = params.cwd.unwrap_or_else(|| context.cwd.clone());
     context.engine.send(Op::NewSession { ticket: call.ticket, cwd, system: params.system, changes });
@@ -551,6 +552,7 @@ fn configure_session(context: &mut Context, call: Call) -> Result<(), (Ticket, E
         thinking: or_fail!(call, thinking(params.thinking.as_deref())),
         permission_mode: or_fail!(call, permission_mode(params.permission_mode.as_ref())),
         account: params.account,
+        folders: params.additional_directories,
     };
     context.engine.send(Op::Configure { ticket: call.ticket, session: params.session_id, changes });
     Ok(())

@@ -44,6 +44,9 @@ pub enum Record {
         mode: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<StoredAccount>,
+        /// Further folders.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        folders: Vec<String>,
     },
     /// The session's title: the first words of its first prompt, or what the person called it.
     Title { title: String },
@@ -301,6 +304,7 @@ impl Record {
                 provider: account.provider.to_string(),
                 label: account.label.to_string(),
             }),
+            folders: info.folders.clone(),
         }
     }
 }

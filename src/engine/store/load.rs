@@ -37,6 +37,10 @@ pub struct Loaded {
     pub created_at_ms: u64,
     pub updated_at_ms: u64,
     pub cwd: String,
+    /// Further folders.
+    pub folders: Vec<String>,
+    /// Those of them that are not there.
+    pub missing: Vec<String>,
     pub title: Option<String>,
     /// Whether the person gave it.
     pub renamed: bool,
@@ -107,6 +111,8 @@ pub fn load(store: &Store, session: &SessionId, access: Access) -> Result<Loaded
         item.status = settled(item, files.as_ref());
     }
     settle_reviews(&mut loaded, files.as_ref());
+    let is_missing = |folder: &&String| !files.stamp(Path::new(folder)).is_ok_and(|stamp| stamp.is_dir);
+    loaded.missing = loaded.folders.iter().filter(is_missing).cloned().collect();
     if let Some(why) = &loaded.read_only {
         return Err(Failure::read_only(session, why));
     }
@@ -156,6 +162,8 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         created_at_ms,
         updated_at_ms: created_at_ms,
         cwd,
+        folders: Vec::new(),
+        missing: Vec::new(),
         title: None,
         renamed: false,
         system,
@@ -190,7 +198,8 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
                 loaded.epoch = loaded.epoch.max(n);
                 loaded.updated_at_ms = loaded.updated_at_ms.max(at_ms);
             }
-            Record::Config { model, thinking, mode, account } => {
+            Record::Config { model, thinking, mode, account, folders } => {
+                loaded.folders = folders;
                 loaded.account = account.map(|StoredAccount { provider, label }| Account {
                     provider: provider.into(),
                     label: label.into(),

@@ -31,6 +31,7 @@ fn plan(session: &str) -> ConfigureSessionParams {
         account: None,
         thinking: None,
         permission_mode: Some(PermissionMode::Plan),
+        additional_directories: None,
     }
 }
 

@@ -95,6 +95,7 @@
 ---@field account? string The label of an account of the model's provider, where it has several; empty for the one without a label.
 ---@field thinking? string How much to think.
 ---@field permissionMode? aside.PermissionMode What tools may do unasked.
+---@field additionalDirectories? string[] All further folders that it works in from now on; an empty list leaves the working folder alone.
 
 --- The conversation as it now is.
 ---@class aside.ConfigureSessionResult
@@ -682,6 +683,7 @@
 --- Begins a conversation.
 ---@class aside.NewSessionParams
 ---@field cwd? string The folder it is about; the client's where it is missing.
+---@field additionalDirectories? string[] Further folders that it works in, by absolute paths; what lies in another one is left out.
 ---@field model? string A model pattern: `provider/id`, `id`, either with `:level`.
 ---@field account? string The label of an account of the model's provider, where it has several; empty for the one without a label.
 ---@field thinking? string How much to think: off, minimal, low, medium, high, xhigh, max.
@@ -996,6 +998,7 @@
 ---@field sessionId string Its id.
 ---@field title? string Its title: given, or the first words of its first prompt.
 ---@field cwd string The folder it is about.
+---@field additionalDirectories string[] Further folders that it works in.
 ---@field model? string `provider/id`, or null while none was needed.
 ---@field account? string The label of the account that was chosen; null leaves it to the settings. It counts while the model is of the same provider.
 ---@field thinking? string How much it thinks; null leaves it to the provider.
