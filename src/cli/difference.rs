@@ -1,16 +1,20 @@
 //! A change of a file as a person reads it at a terminal: one line that counts, and the lines that differ.
 
 use super::terminal::{clean, one_line};
-use crate::tools::{ChangeKind, FileChange};
+use crate::tools::{ChangeKind, FileChange, Hunk, HunkDecision};
 
 /// Characters of the path.
 const PATH: usize = 100;
 
+/// The hunks that are made.
+fn made(change: &FileChange) -> impl Iterator<Item = &Hunk> {
+    change.hunks.iter().filter(|hunk| hunk.decision != HunkDecision::Rejected)
+}
+
 /// The change in one line, such as `~ src/a.rs  +3 -1`.
 pub(super) fn headline(change: &FileChange, paints: bool) -> String {
-    let count = |mark: char| {
-        change.hunks.iter().flat_map(|hunk| &hunk.lines).filter(|line| line.starts_with(mark)).count()
-    };
+    let count =
+        |mark: char| made(change).flat_map(|hunk| &hunk.lines).filter(|line| line.starts_with(mark)).count();
     let mark = match change.kind {
         ChangeKind::Add => '+',
         ChangeKind::Modify => '~',
@@ -28,9 +32,7 @@ pub(super) fn headline(change: &FileChange, paints: bool) -> String {
 
 /// The lines that differ, with those around, at most so many: what is too many is counted.
 pub(super) fn lines(change: &FileChange, paints: bool, most: usize) -> String {
-    let all: Vec<(&str, String)> = change
-        .hunks
-        .iter()
+    let all: Vec<(&str, String)> = made(change)
         .flat_map(|hunk| {
             let head = format!(
                 "@@ -{},{} +{},{} @@",

@@ -2,6 +2,7 @@
 //!
 //! Not serialisable: `store/format.rs` has its own types for the file, and each door its own for its wire.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -143,9 +144,10 @@ impl FileChangeItem {
     /// The decision on its hunks is carried out, and the file is what it says.
     pub fn reviewed(&mut self) {
         let Some(Review { hunks, hash_after, .. }) = self.review.take() else { return };
-        for (id, kept) in hunks {
-            if let Some(hunk) = self.change.hunks.iter_mut().find(|hunk| hunk.id == id) {
-                hunk.decision = if kept { HunkDecision::Accepted } else { HunkDecision::Rejected };
+        let decided: HashMap<String, bool> = hunks.into_iter().collect();
+        for hunk in &mut self.change.hunks {
+            if let Some(kept) = decided.get(&hunk.id) {
+                hunk.decision = HunkDecision::of(*kept);
             }
         }
         self.change.hash_after = hash_after;

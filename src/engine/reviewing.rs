@@ -5,7 +5,7 @@
 //! whether the file is before or after it. It must never write over what somebody else has changed meanwhile. How
 //! lines are found and written is in `tools/review.rs`.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::event::{Answer, EditorRequest, EventBody, OutputBody, QuestionAnswer};
-use super::item::{Failure, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, Severity};
+use super::item::{
+    Failure, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, QuestionId, Review, Severity,
+};
 use super::session::{EditorAsker, Session};
 use super::store::Durability;
 use super::store::format::{Record, Text};
@@ -28,8 +30,10 @@ use crate::tools::{ChangeKind, FileChange, Hunk, HunkDecision};
 
 /// Decisions that may wait in one session.
 const MAX_WAITING: usize = 64;
-/// How long the editor may take to tell a text, or to make an edit.
-const EDITOR_TIME: Duration = Duration::from_secs(20);
+/// How long the editor may take to tell a text, which it has in memory.
+const TEXT_TIME: Duration = Duration::from_secs(20);
+/// How long it may take to make an edit: it may be busy with something else.
+const EDIT_TIME: Duration = Duration::from_mins(2);
 /// Lines of what was taken back that the model is shown.
 const SHOWN_LINES: usize = 60;
 /// Bytes of them.
@@ -242,7 +246,7 @@ impl Session {
             return self.go_on(Box::pin(std::future::ready(Step::Text(loaded, Ok(None)))));
         }
         let path = loaded.path.real().display().to_string();
-        let answer = self.ask_for_review(EditorRequest::ReadFile { path });
+        let answer = self.ask_for_review(EditorRequest::ReadFile { path }, TEXT_TIME);
         self.go_on(Box::pin(async move {
             let text = match answer.await {
                 Ok(QuestionAnswer::Text(text)) => Ok(text),
@@ -257,14 +261,15 @@ impl Session {
     fn ask_for_review(
         &mut self,
         request: EditorRequest,
+        within: Duration,
     ) -> impl Future<Output = Result<QuestionAnswer, String>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         self.ask_editor(request, EditorAsker::Review(reply));
         async move {
-            match tokio::time::timeout(EDITOR_TIME, answer).await {
+            match tokio::time::timeout(within, answer).await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(_)) => Err("the session has ended".to_owned()),
-                Err(_) => Err(format!("the editor did not answer within {} s", EDITOR_TIME.as_secs())),
+                Err(_) => Err(format!("the editor did not answer within {} s", within.as_secs())),
             }
         }
     }
@@ -291,7 +296,8 @@ impl Session {
         let item = running.order.item;
         if let Some(edit) = write.edit.clone() {
             let path = running.wanted.change.path.display().to_string();
-            let answer = self.ask_for_review(EditorRequest::ApplyEdit { item, path, edit, is_review: true });
+            let request = EditorRequest::ApplyEdit { item, path, edit, is_review: true };
+            let answer = self.ask_for_review(request, EDIT_TIME);
             self.go_on(Box::pin(async move {
                 let made = match answer.await {
                     Ok(QuestionAnswer::Edited { applied: true, .. }) => Ok(()),
@@ -335,10 +341,11 @@ impl Session {
             return self.end_review(Err(failure));
         }
         let told = told(&before, &hunks, is_whole && is_removed);
-        let is_new = hunks.iter().any(|(id, kept)| {
-            let now = if *kept { HunkDecision::Accepted } else { HunkDecision::Rejected };
-            before.hunks.iter().any(|hunk| hunk.id == *id && hunk.decision != now)
-        });
+        let decided: HashMap<&str, bool> = hunks.iter().map(|(id, kept)| (&**id, *kept)).collect();
+        let is_new = before
+            .hunks
+            .iter()
+            .any(|hunk| decided.get(&*hunk.id).is_some_and(|kept| hunk.decision != HunkDecision::of(*kept)));
         let had_review = plan.write.is_some()
             || matches!(
                 self.transcript.get(id).map(|item| &item.body),
@@ -375,6 +382,11 @@ impl Session {
     }
 
     fn end_review(&mut self, answer: Result<Answer, Failure>) {
+        // An editor that took too long need not answer any more.
+        let is_late = |_: &QuestionId, asker: &mut EditorAsker| matches!(asker, EditorAsker::Review(reply) if reply.is_closed());
+        for (id, _) in self.editor_requests.extract_if(.., is_late) {
+            self.out.send(OutputBody::QuestionClosed(id));
+        }
         if let Some(Running { order: Order { ticket, .. }, .. }) = self.reviewing.running.take() {
             self.out.send(OutputBody::Answer { ticket, answer });
         }
@@ -444,16 +456,18 @@ const BROKEN: &str = "this failed inside Aside";
 
 /// The hunks that are as was wanted once the plan is carried out.
 fn decided_hunks(running: &Running, plan: &Plan) -> Vec<(String, bool)> {
+    let done: HashSet<&str> = plan.done.iter().map(String::as_str).collect();
     let hunks = running.wanted.change.hunks.iter().zip(&running.wanted.kept).zip(&running.order.kept);
     hunks
-        .filter(|((hunk, flip), _)| flip.is_none() || plan.done.contains(&hunk.id))
+        .filter(|((hunk, flip), _)| flip.is_none() || done.contains(&*hunk.id))
         .filter_map(|((hunk, _), kept)| Some((hunk.id.clone(), (*kept)?)))
         .collect()
 }
 
 /// What the model is told of a decision; `None` where it need not know yet.
 fn told(before: &FileChange, decided: &[(String, bool)], is_removed: bool) -> Option<String> {
-    let of = |hunk: &Hunk| decided.iter().find(|(id, _)| *id == hunk.id).map(|(_, kept)| *kept);
+    let decided: HashMap<&str, bool> = decided.iter().map(|(id, kept)| (&**id, *kept)).collect();
+    let of = |hunk: &Hunk| decided.get(&*hunk.id).copied();
     let news = |kept: bool, from: &[HunkDecision]| -> Vec<&Hunk> {
         let is_new = |hunk: &&Hunk| of(hunk) == Some(kept) && from.contains(&hunk.decision);
         before.hunks.iter().filter(is_new).collect()

@@ -4,6 +4,7 @@
 //! They are the person's own: nothing is asked. They run like those of the tool `shell`, with the same bounds and
 //! the same environment, because what they print goes to the model.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,8 +17,12 @@ use super::event::{Answer, EventBody, OutputBody};
 use super::item::{CommandItem, Failure, Item, ItemBody, ItemId, ItemStatus};
 use super::session::Session;
 use super::ticket::Ticket;
+use crate::tools::shell::keep::{HEAD, TAIL};
 use crate::tools::shell::{self, Ran};
 use crate::tools::{CallId, ToolContext, ToolOutcome};
+
+/// Bytes of an output that the model is told without a gap.
+const MAX_TOLD: usize = HEAD + TAIL + 4_096;
 
 /// Commands of the person that run at a time.
 const MAX_RUNNING: usize = 8;
@@ -158,7 +163,44 @@ impl Session {
 /// What the model is told of a command of the person.
 pub(super) fn told(item: &Item, command: &CommandItem) -> Arc<str> {
     let output = command.result.as_deref().unwrap_or(&item.text).trim_end();
-    let output = if output.is_empty() { "(nothing was printed)" } else { output };
+    let output: Cow<'_, str> = match output.len() {
+        0 => "(nothing was printed)".into(),
+        1..=MAX_TOLD => output.into(),
+        // It was ended, so that nobody has shortened it yet.
+        len => {
+            let head = output.get(..output.floor_char_boundary(HEAD)).unwrap_or_default();
+            let tail = output.get(output.ceil_char_boundary(len - TAIL)..).unwrap_or_default();
+            let left_out = len - head.len() - tail.len();
+            format!("{head}\n[{left_out} bytes are left out here]\n{tail}").into()
+        }
+    };
     let end = if item.status == ItemStatus::Cancelled { "\n\n[the person ended it]" } else { "" };
     format!("I ran this command in the working folder:\n\n$ {}\n\n{output}{end}", command.line).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(text: String, status: ItemStatus) -> (Item, CommandItem) {
+        let command = CommandItem { line: "make".to_owned(), exit_code: None, result: None };
+        let body = ItemBody::Command(command.clone());
+        let item = Item { id: ItemId(1), turn: None, call: 0, status, created_at_ms: 0, text, body };
+        (item, command)
+    }
+
+    #[test]
+    fn the_model_is_told_no_more_than_it_is_of_its_own_commands() {
+        let (item, command) = item("ä".repeat(500_000), ItemStatus::Cancelled);
+        let text = told(&item, &command);
+        assert!(text.len() < MAX_TOLD + 1_000, "{}", text.len());
+        assert!(text.contains("\n\n$ make\n\nä") && text.ends_with("\n\n[the person ended it]"));
+        assert!(text.contains("bytes are left out here]"));
+    }
+
+    #[test]
+    fn what_prints_nothing_is_told_too() {
+        let (item, command) = item("\n".to_owned(), ItemStatus::Completed);
+        assert!(told(&item, &command).ends_with("$ make\n\n(nothing was printed)"));
+    }
 }

@@ -19,7 +19,7 @@ pub struct FileChange {
     pub hash_after: Option<String>,
 }
 
-/// The change as a unified diff, for a reader that knows nothing else.
+/// The change as a unified diff, for a reader that knows nothing else, without what the person has rejected.
 pub fn unified(change: &FileChange) -> String {
     let path = change.path.display();
     let old = change.old_path.as_ref().unwrap_or(&change.path).display();
@@ -29,7 +29,7 @@ pub fn unified(change: &FileChange) -> String {
         ChangeKind::Modify | ChangeKind::Move => (old.to_string(), path.to_string()),
     };
     let mut text = format!("--- {before}\n+++ {after}\n");
-    for hunk in &change.hunks {
+    for hunk in change.hunks.iter().filter(|hunk| hunk.decision != HunkDecision::Rejected) {
         let Hunk { old_start, old_lines, new_start, new_lines, .. } = hunk;
         // Writing to memory does not fail.
         let _ = writeln!(text, "@@ -{old_start},{old_lines} +{new_start},{new_lines} @@");
@@ -90,4 +90,11 @@ pub enum HunkDecision {
     Pending,
     Accepted,
     Rejected,
+}
+
+impl HunkDecision {
+    /// The decision to keep a hunk, or not.
+    pub fn of(kept: bool) -> Self {
+        if kept { Self::Accepted } else { Self::Rejected }
+    }
 }

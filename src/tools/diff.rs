@@ -77,6 +77,11 @@ impl Diff {
         text
     }
 
+    /// Whether it is the change between these texts.
+    pub fn is_between(&self, before: Option<&str>, after: &str) -> bool {
+        self.before.as_deref() == before && self.after.as_deref() == Some(after)
+    }
+
     /// Whether there is a hunk of this id.
     pub fn has(&self, id: &str) -> bool {
         self.pieces.iter().any(|piece| piece.hunk.id == id)

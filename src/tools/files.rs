@@ -248,12 +248,8 @@ pub async fn save(context: &ToolContext, loaded: Loaded, raw: String) -> Result<
 
 /// What would become of the file if `raw` were its text; `None` where it cannot be written so.
 pub async fn preview(loaded: Loaded, raw: String) -> Option<Preview> {
-    let prepared = aside(move |_| {
-        let (before, after) = (loaded.raw().map(str::to_owned), raw.clone());
-        prepare(loaded, raw, None).map(|prepared| (prepared, before, after))
-    });
-    let (Prepared { diff, proposal, .. }, before, after) = prepared.await.ok()?.ok()?;
-    Some(Preview { change: proposal.change, before, after, diff })
+    let Prepared { diff, proposal, .. } = aside(move |_| prepare(loaded, raw, None)).await.ok()?.ok()?;
+    Some(Preview { change: proposal.change, diff })
 }
 
 struct Prepared {
@@ -270,7 +266,7 @@ fn prepare(loaded: Loaded, raw: String, allowed: Option<&Allowed>) -> Result<Pre
     let (diff, left_out) = match allowed {
         None => (Arc::new(Diff::between(before.clone(), Some(raw))), Vec::new()),
         // What was allowed is what was shown, and nothing else.
-        Some(Allowed { preview, .. }) if preview.before != before || preview.after != raw => {
+        Some(Allowed { preview, .. }) if !preview.diff.is_between(before.as_deref(), &raw) => {
             return Err(ToolOutcome::failed(format!(
                 "{shown} was changed while the person looked at this; read it again, then try again"
             )));

@@ -15,10 +15,6 @@ pub type PreviewFuture = Pin<Box<dyn Future<Output = Option<Preview>> + Send>>;
 #[derive(Clone)]
 pub struct Preview {
     pub change: FileChange,
-    /// The file's text; `None` where there is no file.
-    pub before: Option<String>,
-    /// The text that it would have.
-    pub after: String,
     pub diff: Arc<Diff>,
 }
 

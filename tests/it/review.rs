@@ -729,3 +729,66 @@ fn a_question_tells_the_model_nothing() {
     assert_eq!(edit_result(&mut desk).1, "The person rejected this.");
     desk.quiet();
 }
+
+#[test]
+fn a_decision_waits_until_the_file_is_not_being_changed() {
+    let one = call("edit", &json!({"path": "a.txt", "edits": [{"oldText": "l5\n", "newText": "five\n"}]}));
+    let two = call("edit", &json!({"path": "a.txt", "edits": [{"oldText": "l30\n", "newText": "thirty\n"}]}));
+    let read = call("read", &json!({"path": "a.txt"}));
+    let turn = r#"{"turn":true}"#;
+    let script = [&read, turn, &one, turn, &two, turn, r#"{"text":"Done."}"#].join("\n");
+    let setup = TestServer::new().script(&script);
+    let mut desk = Desk::start(setup, true, &[("a.txt", lines().as_bytes())]);
+    let mut buffer = Buffer { text: lines(), version: 1 };
+    let prompt = desk.server.prompt(&desk.session, "go");
+    for _ in 0..4 {
+        buffer.serve(&mut desk);
+    }
+    // The second edit is on its way to the editor, which has not answered.
+    let (id, _) = desk.server.question("applyEdit");
+    let first = desk.changes().remove(0);
+    let open = desk.changes().remove(1);
+    let error = desk.review(&open, &[], Some("reject"));
+    assert_eq!(error["data"]["kind"], "busy", "{error}");
+    let sent = desk.begin(&first, &[], Some("reject"));
+    // An answer of something else shows that the decision was taken in, and that the editor is not asked.
+    desk.changes();
+    desk.server.reply(&id, &json!({"applied": false, "reason": "no"}));
+    for expected in ["readFile", "applyEdit"] {
+        assert_eq!(buffer.serve(&mut desk)["method"], expected);
+    }
+    assert_eq!(refused(&desk.end(&sent)), []);
+    assert_eq!(buffer.text, lines());
+    desk.server.expect_turn_end(&prompt);
+    desk.quiet();
+}
+
+#[test]
+fn a_conversation_in_memory_is_reviewed_too() {
+    // Without a home the script is named as it lies in the folder that the server was started in.
+    let setup = TestServer::new().in_memory().script(&edits("a.txt", &two_edits()));
+    let mut desk = Desk::start(setup, false, &[("a.txt", lines().as_bytes())]);
+    desk.play();
+    let item = desk.change();
+    assert_eq!(refused(&desk.review(&item, &[("h1", "reject")], None)), []);
+    assert_eq!(desk.text("a.txt"), lines().replace("l30\n", "l30\nmore\n"));
+    desk.quiet();
+}
+
+#[test]
+fn a_call_can_be_cancelled_while_its_change_is_looked_at() {
+    let mut desk = asking(&edits("a.txt", &two_edits()), true);
+    let mut buffer = Buffer { text: lines(), version: 1 };
+    let prompt = desk.server.prompt(&desk.session, "go");
+    buffer.serve(&mut desk);
+    let (id, _) = desk.server.question("readFile");
+    let edit = desk.items().into_iter().find(|item| item["name"] == "edit").unwrap();
+    let params = json!({"sessionId": desk.session, "itemId": edit["id"]});
+    assert_eq!(desk.server.call("cancel", &params), json!({"cancelled": true}));
+    desk.server.expect_turn_end(&prompt);
+    // It is late now, and nobody is asked.
+    desk.server.reply(&id, &json!({"text": lines(), "version": "1"}));
+    assert_eq!(edit_result(&mut desk).0, "cancelled");
+    desk.server.ignore_rest();
+    assert_eq!((buffer.text, desk.text("a.txt")), (lines(), lines()));
+}

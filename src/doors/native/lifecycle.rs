@@ -290,6 +290,9 @@ async fn ended_by(signals: Option<&mut Signals>) -> Ended {
     }
 }
 
+/// Hunks of one change that an answer may reject.
+const MAX_REJECTED: usize = 20_000;
+
 /// Reads a client's answer to a question; what is not understood means that it was closed.
 pub(super) fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
     /// Any answer: the fields of one kind are missing in the others.
@@ -322,6 +325,8 @@ pub(super) fn question_answer(result: Option<&RawValue>) -> QuestionAnswer {
     // An array would be read field by field; a yes must not be found by position.
     let object = result.map(RawValue::get).filter(|result| result.starts_with('{'));
     let any = object.and_then(|result| serde_json::from_str::<Any>(result).ok());
+    // No change has so many; whoever rejects them means something else.
+    let any = any.filter(|any| any.rejected_hunks.len() <= MAX_REJECTED);
     match any {
         Some(Any { option_id: Some(id), reason, rejected_hunks: rejected, .. }) => {
             QuestionAnswer::Option { id, reason, rejected }

@@ -3,7 +3,7 @@
 //! Calls that change nothing run side by side; any other waits for those before it and keeps back those behind it,
 //! from its first look at the disk to its result.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -361,7 +361,7 @@ impl Session {
 
     /// The person said yes or no.
     pub(in crate::engine) fn permission_answered(&mut self, id: ItemId, answer: QuestionAnswer) {
-        let (mut taken, reason, left_out) = match answer {
+        let (mut taken, reason, mut left_out) = match answer {
             QuestionAnswer::Option { id, reason, rejected } => (Some(id), reason, rejected),
             _ => (None, None, Vec::new()),
         };
@@ -370,9 +370,11 @@ impl Session {
         let Asked { ready, text, preview } = *asked;
         if !left_out.is_empty() {
             let hunks = preview.as_ref().map_or(&[][..], |preview| &preview.change.hunks);
-            let is_there = |id: &String| hunks.iter().any(|hunk| hunk.id == *id);
+            let all: HashSet<&str> = hunks.iter().map(|hunk| &*hunk.id).collect();
+            left_out.sort_unstable();
+            left_out.dedup();
             // Of what is not there nothing can be left out, and of nothing nothing made.
-            if !left_out.iter().all(is_there) || hunks.iter().all(|hunk| left_out.contains(&hunk.id)) {
+            if left_out.len() >= all.len() || !left_out.iter().all(|id| all.contains(&**id)) {
                 taken = Some(REJECT_ONCE.to_owned());
             }
         }

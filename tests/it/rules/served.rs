@@ -1,8 +1,8 @@
 //! Rule 1: a session is served in every state of its turn.
 
 use aside_protocol::{
-    ConfigureSessionParams, ListModelsParams, OpenSessionParams, PermissionMode, SessionState, StopReason,
-    method,
+    ConfigureSessionParams, ListModelsParams, OpenSessionParams, PermissionMode, ReviewChangeParams,
+    ReviewDecision, SessionState, StopReason, method,
 };
 use serde_json::json;
 
@@ -47,6 +47,15 @@ fn everything(server: &mut TestServer, session: &str, state: &SessionState) {
         (configured.session.permission_mode, configured.session.state),
         (PermissionMode::Plan, state.clone())
     );
+    // The person's message, which is no change of a file.
+    let review = ReviewChangeParams {
+        session_id: session.to_owned(),
+        item_id: "i1".to_owned(),
+        hunks: Vec::new(),
+        decision: Some(ReviewDecision::Reject),
+    };
+    let refused = server.request::<method::ReviewChange>(&review).unwrap_err();
+    assert_eq!(refused.data.path.as_deref(), Some("/itemId"), "{refused:?}");
 }
 
 #[test]
