@@ -111,6 +111,7 @@ def streaming():
         after = cursor(nvim)
         holds("what is typed while it streams stays where it is", nvim.lines()[-1] == "my next thought", nvim.lines())
         holds("and the cursor with it", before[1] == after[1] and after[0] == len(nvim.lines()), (before, after))
+        holds("all of the conversation that fits is in sight", any("You" in line for line in nvim.screen()), nvim.text())
         holds("thinking is folded: its head is shown, its text is not",
               "I wonder" not in nvim.text() and any("thinking" in line or "thought" in line for line in nvim.screen()), nvim.text())
         holds("the text is in the buffer", any("first I wonder" in line for line in nvim.lines()), nvim.lines())

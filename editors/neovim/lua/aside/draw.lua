@@ -75,12 +75,25 @@ function M.highlights()
   end
 end
 
---- Scrolls the windows whose cursor is below the document, which Neovim does by itself only for the one in front.
+--- Keeps the end of the document in sight in windows whose cursor is below it. Neovim scrolls by itself only for the
+--- window in front, and leaves room below the text when lines come above what it shows.
 ---@param windows integer[]
 local function follow(windows)
   for _, win in ipairs(windows) do
-    if win ~= vim.api.nvim_get_current_win() and vim.api.nvim_win_is_valid(win) then
-      vim.api.nvim_win_set_cursor(win, vim.api.nvim_win_get_cursor(win))
+    if vim.api.nvim_win_is_valid(win) then
+      if win ~= vim.api.nvim_get_current_win() then
+        vim.api.nvim_win_set_cursor(win, vim.api.nvim_win_get_cursor(win))
+      end
+      local top = vim.fn.line('w0', win)
+      local height = vim.api.nvim_win_get_height(win)
+      if top > 1 and vim.api.nvim_win_text_height(win, { start_row = top - 1 }).all < height then
+        vim.api.nvim_win_call(win, function()
+          local view = vim.fn.winsaveview()
+          vim.cmd('keepjumps normal! Gzb')
+          view.topline, view.topfill, view.skipcol = nil, nil, nil
+          vim.fn.winrestview(view)
+        end)
+      end
     end
   end
 end
