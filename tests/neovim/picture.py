@@ -12,7 +12,7 @@ import tempfile
 
 from editor import Editor
 
-COLUMNS, ROWS = 118, 34
+COLUMNS, ROWS = 124, 44
 # Pixels: one character, one line, the space around.
 WIDE, HIGH, MARGIN = 8.4, 19, 14
 
@@ -109,7 +109,7 @@ def main():
         (work / "points.py").write_text(FILE)
         (home / "script").write_text("\n".join(json.dumps(step) for step in STEPS))
         options = f"{{ cmd = {{ '{os.path.abspath(aside)}', 'serve' }}, trust = true, permission_mode = 'acceptEdits', " \
-                  f"env = {{ ASIDE_DEMO_SCRIPT = '{home}/script' }}, model = 'demo/demo', size = 0.5 }}"
+                  f"env = {{ ASIDE_DEMO_SCRIPT = '{home}/script' }}, model = 'demo/demo', size = 0.56 }}"
         with Editor(os.path.abspath(nvim), home, options, COLUMNS, ROWS, cwd=work) as editor:
             editor.command("set termguicolors background=dark laststatus=2 cmdheight=1 noruler noshowmode | syntax on | filetype on")
             editor.command("edit points.py")
@@ -118,7 +118,7 @@ def main():
             editor.keys("Make this shorter, @points.py<C-s>")
             editor.shows("pytest -q")
             editor.keys("<Esc>")
-            editor.until("it is asked", lambda: "Aside asks" in editor.text() and "keep" in editor.text())
+            editor.until("it is asked", lambda: "Aside asks" in editor.text() and "Shall the tests" in editor.text())
             editor.command("redraw!")
             with open(picture, "w", encoding="utf-8") as file:
                 file.write(draw(editor))

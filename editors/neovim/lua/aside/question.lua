@@ -207,6 +207,11 @@ end
 function M.permission(params, reply)
   local question = { id = params.questionId, request = params, reply = reply, out = {} }
   waiting[#waiting + 1] = question
+  local chat = client.chats[params.sessionId]
+  if chat then
+    -- What led to it is seen first.
+    chat.document:flush()
+  end
   client.emit('Question', { sessionId = params.sessionId, questionId = params.questionId, title = params.title })
   M.show()
   return function()
