@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 from editor import PLUGIN, Editor
+from identity import Identity
 
 from proof import PATIENCE, conclude, holds, section
 
@@ -253,6 +254,19 @@ def edits():
         nvim.idle()
         lines = nvim.lua("return vim.api.nvim_buf_get_lines(vim.fn.bufnr('notes.txt'), 0, -1, true)")
         holds("the user's change stays", lines[2] == "mine" and "line twenty" not in lines, lines)
+    section("a question about an edit")
+    with place(steps, {"notes.txt": text}) as home, editor(home, permission_mode="ask") as nvim:
+        opened(nvim)
+        say(nvim, "change them")
+        nvim.until("it shows what would be changed", lambda: any("+line three" in each for each in floats(nvim)))
+        nvim.command("Aside answer")
+        nvim.lua("vim.fn.search('+line three')")
+        nvim.keys("x")
+        nvim.until("a hunk is left out", lambda: any("left out" in each for each in floats(nvim)))
+        nvim.keys("o")
+        nvim.idle()
+        after = (home / "work" / "notes.txt").read_text()
+        holds("only the other is made", "line three" not in after and "line twenty" in after, after)
     section("the diff view")
     with place(steps, {"notes.txt": text}) as home, editor(home, permission_mode="acceptEdits") as nvim:
         opened(nvim)
@@ -299,6 +313,56 @@ def running():
               said(nvim) == ["look", "and mind the gap", "then rest"], nvim.lines())
         ends = sum(line.startswith("⏵ done") for line in nvim.lines())
         holds("as a turn of its own", ends == 2, nvim.lines())
+
+
+def several():
+    section("several conversations at once, pictures, going to a change")
+    slow = [{"text": "Counting"}, {"stall": True}]
+    with place(slow) as home, editor(home) as nvim:
+        opened(nvim)
+        say(nvim, "first")
+        nvim.shows("Counting")
+        first = nvim.lua(CHAT + "return chat.id")
+        nvim.keys("<Esc>")
+        nvim.command("Aside new")
+        nvim.until("another is in front", lambda: nvim.lua(CHAT + "return chat.id") not in (None, first))
+        say(nvim, "second")
+        nvim.until("both are at work", lambda: nvim.lua(
+            "local n = 0; for _, c in pairs(require('aside.client').chats) do n = n + (c.state == 'running' and 1 or 0) end return n") == 2)
+        nvim.keys("<C-c>")
+        nvim.idle()
+        holds("cancelling one leaves the other", nvim.lua(f"return require('aside.client').chats['{first}'].state") == "running")
+        nvim.keys("<Esc>")
+        nvim.command(f"edit aside://session/{first}")
+        nvim.until("the first is shown", lambda: said(nvim) == ["first"])
+        holds("each has its own", True)
+    with place([{"text": "A picture."}]) as home:
+        program = home / "wl-paste"
+        program.write_text("#!/bin/sh\nprintf '\\211PNG\\r\\n\\032\\nrest'\n")
+        program.chmod(0o755)
+        env = {"WAYLAND_DISPLAY": "none", "PATH": f"{home}:{os.environ['PATH']}"}
+        with editor(home, env=env) as nvim:
+            opened(nvim)
+            nvim.command("Aside image")
+            nvim.shows("[1 image]")
+            say(nvim, "what is this")
+            nvim.until("it was sent", lambda: said(nvim) == ["what is this"])
+            holds("a picture in the clipboard goes along", "[1 image]" not in nvim.text()
+                  and any("image" in line for line in nvim.lines()), nvim.lines())
+    edit = {"toolCall": {"name": "write", "arguments": {"path": "new.txt", "content": "one\ntwo\n"}}}
+    with place([edit, {"turn": True}, {"text": "Written."}]) as home, editor(home, permission_mode="acceptEdits") as nvim:
+        opened(nvim)
+        say(nvim, "write it")
+        nvim.idle()
+        nvim.keys("<Esc>")
+        nvim.until("the change waits", lambda: nvim.lua("return (require('aside.review').waiting())") == 1)
+        nvim.lua("vim.fn.search('^+one', 'b')")
+        nvim.command("silent! foldopen!")
+        nvim.keys("<CR>")
+        nvim.until("a key goes from the chat to the change", lambda: nvim.lua("return vim.fn.expand('%:t')") == "new.txt")
+        nvim.keys("ga")
+        nvim.until("where it can be kept", lambda: nvim.lua("return (require('aside.review').waiting())") == 0)
+        holds("a change is judged where it is", (home / "work" / "new.txt").read_text() == "one\ntwo\n")
 
 
 def reconnecting():
@@ -410,6 +474,22 @@ def signing_in():
         nvim.until("closing it ends the sign-in", lambda: nvim.lua("return #vim.tbl_filter(function(w) return"
                    " vim.api.nvim_win_get_config(w).relative ~= '' end, vim.api.nvim_list_wins())") == 0)
         holds("a sign-in can be left", True)
+    with place() as home, contextlib.closing(Identity(home)) as identity:
+        # The real server, whose provider's host is on this machine.
+        env = {"KIMI_CODE_OAUTH_HOST": identity.url, "SSL_CERT_FILE": str(identity.authority)}
+        with editor(home, env=env) as nvim:
+            nvim.lua("vim.ui.open = function(url) vim.g.opened = url; return {} end")
+            nvim.command("Aside login kimi-coding deviceCode")
+            nvim.shows(identity.CODE)
+            holds("a code of a provider is shown with its page", identity.url + "/device" in nvim.text(), nvim.text())
+            nvim.keys("o")
+            nvim.until("a key opens the page", lambda: nvim.lua("return vim.g.opened or ''").startswith(identity.url + "/device"))
+            nvim.until("the provider is asked whether it was typed", lambda: identity.polls > 0)
+            identity.typed.set()
+            nvim.hides(identity.CODE)
+            nvim.until("the user is told", lambda: "signed in to" in nvim.messages())
+            holds("signed in by a code", "kat_secret" in (home / "aside" / "auth.json").read_text())
+            holds("whose tokens stay in the server", "kat_" not in nvim.messages() + nvim.text())
     double = ["python3", str(HERE / "double.py")]
     with place() as home, editor(home, cmd=[*double, "ok"]) as nvim:
         nvim.lua("vim.ui.open = function(url) vim.g.opened = url; return {} end")
@@ -603,7 +683,7 @@ def headless():
 
 
 def main():
-    for part in (headless, streaming, permissions, edits, running, reconnecting, restarted, signing_in, bad_input, around, cost):
+    for part in (headless, streaming, permissions, edits, running, several, reconnecting, restarted, signing_in, bad_input, around, cost):
         if len(sys.argv) <= 3 or any(word in part.__name__ for word in sys.argv[3:]):
             part()
 

@@ -215,6 +215,11 @@ end)
 same('a function may say it', { none, good.size, good.keys.close, good.keys.send }, { {}, 80, false, '<C-s>' })
 same('anything else is told', #select(2, config.check('yes')), 1)
 
+-- The command.
+local command = require('aside.command')
+same('words of the command are completed', command.complete('se', 'Aside se'), { 'send', 'sessions' })
+same('and what may follow them', command.complete('a', "'<,'>Aside allow a"), { 'always' })
+
 -- Completion and what goes with a prompt.
 local context = require('aside.context')
 local folder = vim.fn.tempname()

@@ -98,10 +98,9 @@ class Editor:
     def __init__(self, nvim, home, options="{}", columns=110, rows=32, cwd=None, env=None, name="nvim"):
         home = pathlib.Path(home)
         folders = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
-        variables = environment(
-            HOME=str(home), TERM="xterm-256color", LANG="C.UTF-8", PATH=os.environ["PATH"],
-            ASIDE_HOME=str(home / "aside"), **folders, **(env or {}),
-        )
+        usual = {"HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8", "PATH": os.environ["PATH"],
+                 "ASIDE_HOME": str(home / "aside")}
+        variables = environment(**(usual | folders | (env or {})))
         self.columns, self.rows = columns, rows
         self.process = subprocess.Popen(
             [str(nvim), "--embed", "-u", "NONE", "-i", "NONE", "-n",

@@ -508,8 +508,12 @@ function EVENTS.turnEnded(self, event)
     'TurnEnd',
     { sessionId = self.id, turnId = event.turnId, stopReason = event.stopReason, error = event.error }
   )
-  -- Files that are open and were written by others.
-  vim.cmd('silent! checktime')
+  -- Files that are open and were written by others. One with changes of the user would be asked about.
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(buf) and vim.bo[buf].buftype == '' and not vim.bo[buf].modified then
+      vim.cmd('silent! checktime ' .. buf)
+    end
+  end
 end
 
 function EVENTS.stateChanged(self, event)

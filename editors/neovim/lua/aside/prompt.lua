@@ -167,7 +167,7 @@ function Prompt:draw()
     chunks[1] = { 'Ask, with @file, @selection or @diagnostics. <CR> sends, g? helps.', 'AsideHint' }
   end
   if #self.images > 0 then
-    chunks[#chunks + 1] = { (' [%d image%s]'):format(#self.images, #self.images > 1 and 's' or ''), 'AsideKey' }
+    table.insert(chunks, 1, { ('[%d image%s] '):format(#self.images, #self.images > 1 and 's' or ''), 'AsideKey' })
   end
   if #lines == 0 or #chunks == 0 then
     if self.placeholder then
