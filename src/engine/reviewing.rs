@@ -21,6 +21,7 @@ use super::item::{
 use super::session::{EditorAsker, Session};
 use super::store::Durability;
 use super::store::format::{Record, Text};
+use super::store::load::Reviewed;
 use super::ticket::Ticket;
 use crate::tools::context::EditorText;
 use crate::tools::files::Loaded;
@@ -393,34 +394,25 @@ impl Session {
         self.begin_review();
     }
 
-    /// What the process before this one had begun and not ended, now that the files have told how far it came.
-    pub(super) fn review_interrupted(
-        &mut self,
-        id: ItemId,
-        hunks: &[(String, bool)],
-        was_made: Option<bool>,
-    ) {
-        let Some(change) = self.change_of(id).cloned() else { return };
-        drop(self.keep_change(id, |_| {}));
-        let path = change.path.display();
+    /// What the process before this one had begun and not ended, now that the file has told how far it came.
+    pub(super) fn review_interrupted(&mut self, reviewed: &Reviewed) {
+        let Reviewed { item, before, review, was_made } = reviewed;
+        drop(self.keep_change(*item, |_| {}));
         match was_made {
             Some(true) => {
-                let before = FileChange {
-                    // What it was before matters only for what is said of it.
-                    hunks: change.hunks.iter().map(|hunk| Hunk { decision: HunkDecision::Pending, ..hunk.clone() }).collect(),
-                    ..change.clone()
-                };
-                let is_removed = change.hunks.is_empty();
-                if let Some(text) = told(&before, hunks, is_removed) {
+                if let Some(text) = told(before, &review.hunks, before.hunks.is_empty()) {
                     self.notice_for(Severity::Info, text, None, true);
                 }
             }
             Some(false) => {}
-            None => self.notice(
-                Severity::Warning,
-                format!("the process ended while parts of {path} were being taken back, and the file is neither what it was nor what it was to be"),
-                Some("look at the file, then decide again".to_owned()),
-            ),
+            None => {
+                let path = before.path.display();
+                let text = format!(
+                    "the process ended while parts of {path} were being taken back, and the file is neither what it \
+                     was nor what it was to be"
+                );
+                self.notice(Severity::Warning, text, Some("look at the file, then decide again".to_owned()));
+            }
         }
     }
 

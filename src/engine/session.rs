@@ -304,8 +304,8 @@ impl Session {
                 Some("prompt again to go on; what had arrived is kept".to_owned()),
             );
         }
-        for (item, review, was_made) in loaded.reviews {
-            session.review_interrupted(item, &review.hunks, was_made);
+        for reviewed in &loaded.reviews {
+            session.review_interrupted(reviewed);
         }
         for folder in loaded.missing {
             session.notice(

@@ -16,6 +16,7 @@ use crate::engine::item::{
 };
 use crate::models::{Content, Usage};
 use crate::system::files::Files;
+use crate::tools::FileChange;
 use crate::tools::change::hash;
 
 /// How much of a file is read for a list.
@@ -50,8 +51,8 @@ pub struct Loaded {
     pub thinking: Option<ThinkingLevel>,
     pub mode: PermissionMode,
     pub usage: Usage,
-    /// Decisions on changes that were being carried out, and whether they were; `None` where the file does not say.
-    pub reviews: Vec<(ItemId, Review, Option<bool>)>,
+    /// Decisions on changes that were being carried out.
+    pub reviews: Vec<Reviewed>,
     /// Prompts that waited.
     pub queue: Vec<Vec<Content>>,
     /// The newest turn's number.
@@ -68,6 +69,16 @@ pub struct Loaded {
     pub unwritten: Vec<u8>,
     /// The file does not end with a line feed.
     pub torn: bool,
+}
+
+/// A decision on a change that was being carried out.
+pub struct Reviewed {
+    pub item: ItemId,
+    /// The change as it was before.
+    pub before: FileChange,
+    pub review: Review,
+    /// Whether the file is as was decided; `None` where it is neither that nor what it was.
+    pub was_made: Option<bool>,
 }
 
 /// Whether a session is opened to be written.
@@ -266,6 +277,7 @@ fn settle_reviews(loaded: &mut Loaded, files: &dyn Files) {
     for item in &mut loaded.items {
         let ItemBody::FileChange(change) = &mut item.body else { continue };
         let Some(review) = change.review.clone() else { continue };
+        let before = change.change.clone();
         let was_made = match state(&change.change.path, files) {
             Ok(now) if now == review.hash_after => Some(true),
             Ok(now) if now == review.hash_before => Some(false),
@@ -276,7 +288,7 @@ fn settle_reviews(loaded: &mut Loaded, files: &dyn Files) {
         } else {
             change.review = None;
         }
-        loaded.reviews.push((item.id, review, was_made));
+        loaded.reviews.push(Reviewed { item: item.id, before, review, was_made });
     }
 }
 

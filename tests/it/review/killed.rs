@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
+use aside::tools::change::hash;
 use serde_json::{Value, json};
 
-use super::{decisions, edited, lines, two_edits};
+use super::{Desk, decisions, edited, edits, lines, two_edits};
 use crate::process::Home;
+use crate::server::TestServer;
 
 /// So often it is killed.
 const ROUNDS: usize = 60;
@@ -149,4 +151,45 @@ fn a_server_that_is_killed_knows_what_it_has_taken_back() {
 fn chance() -> [u8; 8] {
     use std::hash::{BuildHasher as _, Hasher as _};
     std::collections::hash_map::RandomState::new().build_hasher().finish().to_be_bytes()
+}
+
+#[test]
+fn what_a_killed_server_had_begun_is_read_off_the_file() {
+    let taken_back = lines().replace("l30\n", "l30\nmore\n");
+    for (now, decided, notice) in [
+        (taken_back.clone(), ["rejected", "accepted"], "took back h1"),
+        (edited(), ["pending", "accepted"], ""),
+        (edited() + "mine\n", ["pending", "accepted"], "neither what it was nor what it was to be"),
+    ] {
+        let setup = TestServer::new().script(&edits("a.txt", &two_edits()));
+        let mut desk = Desk::start(setup, false, &[("a.txt", lines().as_bytes())]);
+        desk.play();
+        let item = desk.change();
+        desk.review(&item, &[("h2", "accept")], None);
+        desk.server.call("closeSession", &json!({"sessionId": desk.session}));
+        desk.quiet();
+        // As it is written just before the file is touched.
+        let file = desk.server.home().join(format!("sessions/{}.jsonl", desk.session));
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        let mut records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut record = records.rfind(|record| record["item"]["body"]["k"] == "fileChange").unwrap();
+        record["item"]["body"]["review"] = json!({
+            "hunks": [["h1", false]],
+            "hashBefore": hash(edited().as_bytes()), "hashAfter": hash(taken_back.as_bytes()),
+        });
+        text.extend([&record.to_string(), "\n"]);
+        std::fs::write(&file, text).unwrap();
+        desk.write("a.txt", &now);
+        for _ in 0..2 {
+            assert_eq!(decisions(&desk.change()), decided, "{now}");
+            let told: Vec<String> =
+                desk.notices().into_iter().filter(|notice| !notice.contains("keeps it")).collect();
+            assert_eq!(told.len(), usize::from(!notice.is_empty()), "{told:?}");
+            assert!(told.iter().all(|told| told.contains(notice)), "{told:?}");
+            assert_eq!(desk.text("a.txt"), now);
+            // It is told once.
+            desk.server.call("closeSession", &json!({"sessionId": desk.session}));
+            desk.quiet();
+        }
+    }
 }
