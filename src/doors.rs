@@ -4,5 +4,6 @@
 //! talks to a provider.
 
 pub mod framing;
+pub mod lines;
 pub mod native;
 pub mod peer;

@@ -39,9 +39,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use configuring::Changes;
 pub use event::{
-    Account, Answer, EditorRequest, Event, EventBody, Field, Opened, OpenedContent, Output, OutputBody,
-    PermissionMode, PermissionOptionKind, PromptOutcome, Question, QuestionAnswer, QuestionBody, SessionInfo,
-    SessionState, SessionSummary, Storage,
+    Account, Answer, EditorRequest, EndedTurn, Ending, Event, EventBody, Field, Opened, OpenedContent,
+    Output, OutputBody, PermissionMode, PermissionOptionKind, PromptOutcome, Question, QuestionAnswer,
+    QuestionBody, SessionInfo, SessionState, SessionSummary, Storage,
 };
 pub use explaining::Asked;
 pub use item::{

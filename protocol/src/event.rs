@@ -139,11 +139,17 @@ kinds! {
             stop_reason: StopReason,
             /// Why it failed.
             error: Option<TurnError>,
+            /// The end of the turn in the drawn document, for `layout: "lines"`; absent otherwise.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            patches: Vec<LayoutPatch>,
         },
         /// Changes of the drawn document, for `layout: "lines"`.
         LayoutChanged {
-            /// In order.
+            /// In order, each for the document as those before it left it.
             patches: Vec<LayoutPatch>,
+            /// The change of a file that this draws, with its hunks; absent for everything else.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            item: Option<Item>,
         },
     }
 }

@@ -1,6 +1,6 @@
 //! Conversations: made, opened, listed, changed.
 
-use crate::{CheckpointScope, Event, Item, Layout, PendingQuestion, QueueEntry, Usage};
+use crate::{CheckpointScope, Event, Item, Layout, LayoutDocument, PendingQuestion, QueueEntry, Usage};
 
 open_enum! {
     /// What tools may do unasked.
@@ -74,6 +74,8 @@ objects! {
         pub session_id: String,
         /// All about it.
         pub session: SessionInfo,
+        /// The empty document, where it is drawn as lines.
+        pub document: Option<LayoutDocument>,
     }
 
     /// A conversation, without its content.
@@ -117,7 +119,7 @@ objects! {
     pub struct OpenSessionParams {
         /// Its id.
         pub session_id: String,
-        /// The last event that the client has seen.
+        /// The last event that the client has seen. What is drawn as lines is always sent whole.
         #[serde(default)]
         pub after: Option<EventPosition>,
         /// How its events are drawn.
@@ -148,11 +150,13 @@ objects! {
         pub events: Option<Vec<Event>>,
         /// The whole conversation, where the events are not to be had.
         pub snapshot: Option<Snapshot>,
+        /// The conversation as lines, where it is drawn so.
+        pub document: Option<LayoutDocument>,
     }
 
     /// A conversation as it stands.
     pub struct Snapshot {
-        /// Its items in order, at most `limit` of them.
+        /// Its items in order, at most `limit` of them. Where it is drawn as lines, only the changes of files.
         pub items: Vec<Item>,
         /// Items before the first of these.
         pub omitted: u32,

@@ -419,7 +419,7 @@ impl Json {
         match answer {
             Ok(answer) => {
                 let mut result = Vec::new();
-                self.native.answer(answer, &mut result);
+                self.native.answer(answer, None, &mut result);
                 response(&id, Ok(&result), &mut line);
             }
             Err(failure) => {

@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod convert;
+mod drawn;
 mod export;
 mod handlers;
 pub mod lifecycle;

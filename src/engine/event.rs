@@ -96,9 +96,49 @@ pub enum EventBody {
     /// What waits behind the turn.
     QueueChanged(Arc<[QueueEntry]>),
     TurnEnded {
-        turn: TurnId,
+        turn: Arc<EndedTurn>,
         end: TurnEnd,
     },
+}
+
+/// A turn that is over, as long as the conversation lasts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndedTurn {
+    pub turn: TurnId,
+    pub ending: Ending,
+    pub usage: Usage,
+    /// US dollars, where the price is known.
+    pub cost: Option<f64>,
+    /// From its beginning to its end.
+    pub took_ms: u64,
+    /// The newest item at its end.
+    pub last_item: ItemId,
+}
+
+/// How a turn ended: what is left of a [`TurnEnd`] in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Done,
+    MaxTokens,
+    Refusal,
+    Cancelled,
+    Interrupted,
+    Failed { message: String, hint: Option<String> },
+}
+
+impl From<&TurnEnd> for Ending {
+    fn from(end: &TurnEnd) -> Self {
+        match end {
+            TurnEnd::EndTurn => Self::Done,
+            TurnEnd::MaxTokens => Self::MaxTokens,
+            TurnEnd::Refusal => Self::Refusal,
+            TurnEnd::Cancelled => Self::Cancelled,
+            TurnEnd::Interrupted => Self::Interrupted,
+            TurnEnd::Failed(failure) => {
+                Self::Failed { message: failure.message.clone(), hint: failure.hint.clone() }
+            }
+        }
+    }
 }
 
 /// Which text of an item a delta grows.
@@ -266,6 +306,8 @@ pub enum OpenedContent {
     Snapshot {
         items: Vec<Arc<Item>>,
         omitted: usize,
+        /// Those that are over, in order.
+        turns: Vec<Arc<EndedTurn>>,
         turn: Option<TurnId>,
         questions: Vec<Arc<Question>>,
         queue: Vec<QueueEntry>,

@@ -209,6 +209,16 @@ pub enum TurnEnd {
     Interrupted,
 }
 
+impl TurnEnd {
+    /// The name of the failure's kind; empty where there is none.
+    pub fn failure_kind(&self) -> &'static str {
+        match self {
+            Self::Failed(failure) => failure.kind.name(),
+            Self::EndTurn | Self::MaxTokens | Self::Refusal | Self::Cancelled | Self::Interrupted => "",
+        }
+    }
+}
+
 /// What an operation or a turn failed of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

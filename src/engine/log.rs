@@ -243,8 +243,15 @@ fn everything(info: &SessionInfo, system: Option<&str>, transcript: &Transcript)
         bytes.extend(Record::Title { title }.line());
     }
     bytes.extend(Record::config(info).line());
+    let mut turns = transcript.turns().iter().peekable();
     for item in transcript.items() {
+        while let Some(turn) = turns.next_if(|turn| turn.last_item < item.id) {
+            bytes.extend(Record::end(turn, info.updated_at_ms, "").line());
+        }
         bytes.extend(Record::item(item, Text::Whole).line());
+    }
+    for turn in turns {
+        bytes.extend(Record::end(turn, info.updated_at_ms, "").line());
     }
     bytes
 }

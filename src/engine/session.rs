@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::configuring::{Changes, Checking, roots};
 use super::event::{
-    Account, Answer, EventBody, Opened, OpenedContent, OutputBody, PermissionMode, PromptOutcome, Question,
-    QuestionAnswer, SessionInfo, SessionState, Storage,
+    Account, Answer, EndedTurn, Ending, EventBody, Opened, OpenedContent, OutputBody, PermissionMode,
+    PromptOutcome, Question, QuestionAnswer, SessionInfo, SessionState, Storage,
 };
 use super::explaining::{Asked, Explaining};
 use super::item::{
@@ -280,7 +280,7 @@ impl Session {
         session.log = Log::opened(session.world.store.clone(), loaded.file, loaded.unwritten);
         // A process that was killed may have told of items that it had not written yet.
         let last = loaded.last_item.saturating_add(if loaded.interrupted { UNWRITTEN_ITEMS } else { 0 });
-        session.transcript = Transcript::from_items(loaded.items, ItemId(last));
+        session.transcript = Transcript::from_items(loaded.items, loaded.turns, ItemId(last));
         session.title = loaded.title;
         session.renamed = loaded.renamed;
         session.stored_model = loaded.model;
@@ -296,8 +296,15 @@ impl Session {
         let now = session.world.system.clock.now_ms();
         if loaded.interrupted {
             let turn = TurnId(loaded.last_turn);
-            let end = Record::end(turn, now, &TurnEnd::Interrupted, &Usage::default());
-            session.log.record(&end, Durability::Written);
+            let ended = session.transcript.end_turn(EndedTurn {
+                turn,
+                ending: Ending::Interrupted,
+                usage: Usage::default(),
+                cost: None,
+                took_ms: 0,
+                last_item: ItemId(0),
+            });
+            session.log.record(&Record::end(&ended, now, ""), Durability::Written);
             session.notice(
                 Severity::Warning,
                 "the process ended while this was being answered".to_owned(),
@@ -576,6 +583,7 @@ impl Session {
             OpenedContent::Snapshot {
                 items: all.into_iter().skip(omitted).cloned().collect(),
                 omitted,
+                turns: self.transcript.turns().to_vec(),
                 turn: self.turn.as_ref().map(|turn| turn.id),
                 questions: self.questions.values().map(|(question, _)| Arc::clone(question)).collect(),
                 queue: self.queue.entries(),
@@ -743,7 +751,8 @@ impl Session {
         self.usage.add(&turn.usage);
         let now = self.world.system.clock.now_ms();
         self.updated_at_ms = now;
-        self.log.record(&Record::end(turn.id, now, &end, &turn.usage), Durability::Flushed);
+        let ended = self.transcript.end_turn(turn.ended(&end));
+        self.log.record(&Record::end(&ended, now, end.failure_kind()), Durability::Flushed);
         if let Some(title) = self.title.clone().filter(|_| self.renamed) {
             // Lists look for it at the end of the file, and not all through it.
             self.log.record(&Record::Title { title }, Durability::Written);
@@ -765,7 +774,7 @@ impl Session {
         }
         self.pause_after(&end);
         self.out.event(EventBody::StateChanged(SessionState::Idle));
-        self.out.event(EventBody::TurnEnded { turn: turn.id, end });
+        self.out.event(EventBody::TurnEnded { turn: ended, end });
         if let Some(id) = turn.idempotency.take() {
             if self.finished.len() == REMEMBERED_PROMPTS {
                 self.finished.pop_front();

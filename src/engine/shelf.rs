@@ -94,7 +94,7 @@ impl Session {
     pub(super) fn take_copy(&mut self, title: Option<String>, items: Vec<Item>) {
         let last = items.last().map_or(ItemId(0), |item| item.id);
         let turns = items.iter().filter_map(|item| item.turn).max();
-        self.transcript = Transcript::from_items(items, last);
+        self.transcript = Transcript::from_items(items, Vec::new(), last);
         self.begin_after(turns);
         self.title = title;
         let info = self.info();

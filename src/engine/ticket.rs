@@ -12,18 +12,32 @@ pub struct Ticket {
     label: Arc<str>,
     /// The door's number for it.
     number: u64,
+    /// Opaque to the engine: what the door needs to know when it gives the answer.
+    note: Option<Arc<str>>,
     abandoned: Option<UnboundedSender<u64>>,
 }
 
 impl Ticket {
     /// A ticket whose loss is told through `abandoned`.
     pub fn new(number: u64, label: Arc<str>, abandoned: UnboundedSender<u64>) -> Self {
-        Self { label, number, abandoned: Some(abandoned) }
+        Self { label, number, note: None, abandoned: Some(abandoned) }
     }
 
     /// The door's own name for the request.
     pub fn label(&self) -> &Arc<str> {
         &self.label
+    }
+
+    /// The same ticket with what the door needs to know when it gives the answer.
+    #[must_use]
+    pub fn noted(mut self, note: &str) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// What the door noted.
+    pub fn note(&self) -> Option<&Arc<str>> {
+        self.note.as_ref()
     }
 
     /// The door's number for it.

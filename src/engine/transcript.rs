@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::event::EndedTurn;
 use super::item::{Item, ItemBody, ItemId, ItemStatus};
 use super::running::told;
 use crate::models::{Assistant, Block, Content, Message};
@@ -12,6 +13,8 @@ use crate::models::{Assistant, Block, Content, Message};
 #[derive(Default)]
 pub(super) struct Transcript {
     items: Vec<Arc<Item>>,
+    /// The turns that are over, in order.
+    turns: Vec<Arc<EndedTurn>>,
     /// The greatest id in the file, which may be that of an item that only a newer version knows.
     last: u32,
 }
@@ -19,8 +22,25 @@ pub(super) struct Transcript {
 impl Transcript {
     /// A transcript read from a file. Items keep their order; their ids are made to match it.
     /// No item will get an id up to `last` again.
-    pub(super) fn from_items(items: Vec<Item>, last: ItemId) -> Self {
-        Self { items: items.into_iter().map(Arc::new).collect(), last: last.0 }
+    pub(super) fn from_items(items: Vec<Item>, turns: Vec<EndedTurn>, last: ItemId) -> Self {
+        Self {
+            items: items.into_iter().map(Arc::new).collect(),
+            turns: turns.into_iter().map(Arc::new).collect(),
+            last: last.0,
+        }
+    }
+
+    /// The turns that are over.
+    pub(super) fn turns(&self) -> &[Arc<EndedTurn>] {
+        &self.turns
+    }
+
+    /// A turn is over: notes it behind the newest item.
+    pub(super) fn end_turn(&mut self, mut turn: EndedTurn) -> Arc<EndedTurn> {
+        turn.last_item = self.items.last().map_or(ItemId(0), |item| item.id);
+        let turn = Arc::new(turn);
+        self.turns.push(Arc::clone(&turn));
+        turn
     }
 
     /// The id that the next item gets.

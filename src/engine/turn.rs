@@ -24,7 +24,7 @@ use self::retry::{Tries, Wait};
 use self::work::{Done, ToolCalls, Work, offered};
 use super::Prompt;
 use super::brief::system_prompt;
-use super::event::{Account, EventBody, Field};
+use super::event::{Account, EndedTurn, Ending, EventBody, Field};
 use super::item::{Failure, Item, ItemBody, ItemId, ItemStatus, Severity, ToolCallItem, TurnEnd, TurnId};
 use super::session::Session;
 use super::ticket::Ticket;
@@ -124,6 +124,19 @@ pub(super) enum Step {
 }
 
 impl Turn {
+    /// What is kept of it when it is over.
+    pub(super) fn ended(&self, end: &TurnEnd) -> EndedTurn {
+        EndedTurn {
+            turn: self.id,
+            ending: Ending::from(end),
+            usage: self.usage,
+            cost: self.cost,
+            took_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            // The transcript knows it.
+            last_item: ItemId(0),
+        }
+    }
+
     pub(super) fn new(
         id: TurnId,
         tickets: Vec<Ticket>,

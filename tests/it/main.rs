@@ -21,6 +21,7 @@ mod identity;
 mod independent;
 mod jobs;
 mod lifecycle;
+mod lines;
 mod lists;
 mod login;
 mod outage;

@@ -497,12 +497,16 @@ export type EventBody =
       stopReason: StopReason;
       /** Why it failed. */
       error: TurnError | null;
+      /** The end of the turn in the drawn document, for `layout: "lines"`; absent otherwise. */
+      patches?: LayoutPatch[];
     }
   | {
       /** Changes of the drawn document, for `layout: "lines"`. */
       type: "layoutChanged";
-      /** In order. */
+      /** In order, each for the document as those before it left it. */
       patches: LayoutPatch[];
+      /** The change of a file that this draws, with its hunks; absent for everything else. */
+      item?: Item | null;
     };
 
 /** An event's place in its conversation. */
@@ -802,6 +806,16 @@ export type Layout =
   | "lines"
   | (string & {});
 
+/** A whole drawn document. */
+export interface LayoutDocument {
+  /** Its lines, without line ends. */
+  lines: string[];
+  /** Its marks. */
+  marks: LayoutMark[];
+  /** The `seq` of the newest event that is in it. */
+  revision: number;
+}
+
 /** A named extent of the document. */
 export interface LayoutMark {
   /** Stable. */
@@ -812,22 +826,24 @@ export interface LayoutMark {
   from: number;
   /** Behind the last line. */
   to: number;
-  /** The highlight group, or the item's id. */
+  /** The highlight group, what kind of part is folded, or the item's id (`<item>#<hunk>` for a part of a change). */
   name: string;
 }
 
 /** One change of the document. Lines are 0-based and counted before the change. */
 export type LayoutPatch =
   | {
-      /** At the end of a line. */
+      /** At the end of a line. Marks with that line in them grow by the new lines; marks behind it move. */
       type: "append";
       /** Which line. */
       line: number;
       /** What; without a line end. */
       text: string;
+      /** New lines directly behind it; absent where there are none. */
+      lines?: string[];
     }
   | {
-      /** New lines before a line. */
+      /** New lines before a line. Marks that begin there or later move; marks that begin before it and end behind it grow. */
       type: "insert";
       /** Before which; the number of lines means at the end. */
       line: number;
@@ -835,7 +851,7 @@ export type LayoutPatch =
       lines: string[];
     }
   | {
-      /** Other lines in the place of some. */
+      /** Other lines in the place of some. Marks that have no other line are gone; marks that have lines before or behind as well grow or shrink; marks behind move. */
       type: "replace";
       /** The first. */
       from: number;
@@ -845,7 +861,7 @@ export type LayoutPatch =
       lines: string[];
     }
   | {
-      /** A mark that is new or has moved. */
+      /** A mark that is new, or is now like this. */
       type: "mark";
       /** The mark. */
       mark: LayoutMark;
@@ -1079,13 +1095,15 @@ export interface NewSessionResult {
   sessionId: string;
   /** All about it. */
   session: SessionInfo;
+  /** The empty document, where it is drawn as lines. */
+  document: LayoutDocument | null;
 }
 
 /** Opens a conversation, or asks what was missed of an open one. */
 export interface OpenSessionParams {
   /** Its id. */
   sessionId: string;
-  /** The last event that the client has seen. */
+  /** The last event that the client has seen. What is drawn as lines is always sent whole. */
   after?: EventPosition | null;
   /** How its events are drawn. */
   layout?: Layout | null;
@@ -1103,6 +1121,8 @@ export interface OpenSessionResult {
   events: Event[] | null;
   /** The whole conversation, where the events are not to be had. */
   snapshot: Snapshot | null;
+  /** The conversation as lines, where it is drawn so. */
+  document: LayoutDocument | null;
 }
 
 /** A page to be shown in the person's browser. */
@@ -1632,7 +1652,7 @@ export interface ShowDeviceCodeParams {
 
 /** A conversation as it stands. */
 export interface Snapshot {
-  /** Its items in order, at most `limit` of them. */
+  /** Its items in order, at most `limit` of them. Where it is drawn as lines, only the changes of files. */
   items: Item[];
   /** Items before the first of these. */
   omitted: number;

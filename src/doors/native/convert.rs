@@ -85,9 +85,10 @@ fn event_body(session: &SessionId, body: &EventBody) -> wire::EventBody {
             wire::EventBody::QueueChanged { queue: queue.iter().map(queue_entry).collect() }
         }
         EventBody::TurnEnded { turn, end } => wire::EventBody::TurnEnded {
-            turn_id: turn.to_string(),
+            turn_id: turn.turn.to_string(),
             stop_reason: stop_reason(end),
             error: turn_error(end),
+            patches: Vec::new(),
         },
     }
 }

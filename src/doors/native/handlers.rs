@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
+use super::drawn::Note;
 use super::login::Logins;
 use super::refresh::{Refreshes, refresh_models};
 use super::{accounts, convert, review};
@@ -301,7 +302,7 @@ fn initialize(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObj
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         },
         capabilities: wire::ServerCapabilities {
-            layouts: vec!["items".to_owned()],
+            layouts: vec!["items".to_owned(), "lines".to_owned()],
             content: vec![
                 "text".to_owned(),
                 "image".to_owned(),
@@ -475,10 +476,12 @@ fn permission_mode(
     }
 }
 
-fn layout(layout: Option<&wire::Layout>) -> Result<(), Failure> {
+/// What is noted on the ticket of a request that opens a session.
+fn layout(layout: Option<&wire::Layout>) -> Result<Note, Failure> {
     match layout {
-        None | Some(wire::Layout::Items) => Ok(()),
-        Some(other) => {
+        None | Some(wire::Layout::Items) => Ok(Note::Items),
+        Some(wire::Layout::Lines) => Ok(Note::Lines),
+        Some(other @ wire::Layout::Other(_)) => {
             let message = format!("the layout {} is not part of this version", cut(other.as_str()));
             Err(Failure::invalid("/layout", message))
         }
@@ -488,7 +491,7 @@ fn layout(layout: Option<&wire::Layout>) -> Result<(), Failure> {
 fn new_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     not_in_batch!(call);
     let params: wire::NewSessionParams = params!(call);
-    or_fail!(call, layout(params.layout.as_ref()));
+    let note = or_fail!(call, layout(params.layout.as_ref()));
     let changes = Changes {
         model: params.model,
         provider: None,
@@ -498,18 +501,21 @@ fn new_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorOb
         folders: params.additional_directories,
     };
     let cwd = params.cwd.unwrap_or_else(|| context.cwd.clone());
-    context.engine.send(Op::NewSession { ticket: call.ticket, cwd, system: params.system, changes });
+    let ticket = note.on(call.ticket);
+    context.engine.send(Op::NewSession { ticket, cwd, system: params.system, changes });
     Ok(())
 }
 
 fn open_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     not_in_batch!(call);
     let params: wire::OpenSessionParams = params!(call);
-    or_fail!(call, layout(params.layout.as_ref()));
+    let note = or_fail!(call, layout(params.layout.as_ref()));
+    // Lines are sent whole: what a client has of them cannot be known.
+    let after = params.after.filter(|_| note == Note::Items);
     context.engine.send(Op::Open {
-        ticket: call.ticket,
+        ticket: note.on(call.ticket),
         session: params.session_id,
-        after: params.after.map(|after| (after.epoch, after.seq)),
+        after: after.map(|after| (after.epoch, after.seq)),
         limit: params.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
         access: if params.read_only == Some(true) { Access::Read } else { Access::Write },
     });
@@ -560,7 +566,8 @@ fn configure_session(context: &mut Context, call: Call) -> Result<(), (Ticket, E
 
 fn close_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     let params: wire::CloseSessionParams = params!(call);
-    context.engine.send(Op::Close { ticket: call.ticket, session: params.session_id });
+    let ticket = Note::Forget(params.session_id.clone()).on(call.ticket);
+    context.engine.send(Op::Close { ticket, session: params.session_id });
     Ok(())
 }
 
@@ -580,7 +587,8 @@ fn rename_session(context: &mut Context, call: Call) -> Result<(), (Ticket, Erro
 fn delete_session(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObjectOwned)> {
     not_in_batch!(call);
     let params: wire::DeleteSessionParams = params!(call);
-    context.engine.send(Op::Delete { ticket: call.ticket, session: params.session_id });
+    let ticket = Note::Forget(params.session_id.clone()).on(call.ticket);
+    context.engine.send(Op::Delete { ticket, session: params.session_id });
     Ok(())
 }
 

@@ -81,7 +81,7 @@ where
     sink.set_max_message_bytes(world.settings.limits.max_message_bytes);
     let mut incoming = peer::read(streams.input, &requests, &sink)?;
     let writer = Writer {
-        projection: Native,
+        projection: Native::default(),
         requests: Arc::clone(&requests),
         sink: sink.clone(),
         direct,

@@ -1,26 +1,35 @@
 //! From the engine's messages to lines of the native protocol. Also used by the command line's `--json`.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
+use super::drawn::{self, Drawn};
 use super::{convert, export};
 use crate::doors::peer::RpcError;
 use crate::doors::peer::writer::{Projection, append};
 use crate::engine::{
-    Answer, EditorRequest, Event, EventBody, Failure, Field, OpenedContent, Output, OutputBody, Question,
-    QuestionId, SessionId,
+    Answer, EditorRequest, Event, EventBody, Failure, Field, Item, OpenedContent, Output, OutputBody,
+    Question, QuestionId, SessionId,
 };
 use aside_protocol as wire;
 
 /// The projection of the native door.
 #[derive(Default)]
-pub struct Native;
+pub struct Native {
+    /// The sessions that this client has drawn as lines.
+    drawn: Drawn,
+}
 
 impl Projection for Native {
     fn output(&mut self, output: &Output, json: &mut Vec<u8>) {
         match &output.body {
             OutputBody::Event(event) => {
                 json.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":");
-                write_event(&output.session, output.epoch, event, json);
+                match self.drawn.event(&output.session, output.epoch, event, json) {
+                    drawn::Told::AsItems => write_event(&output.session, output.epoch, event, json),
+                    drawn::Told::Written => {}
+                    drawn::Told::Nothing => return json.clear(),
+                }
                 json.push(b'}');
             }
             OutputBody::Question(question) => ask(&output.session, question, json),
@@ -37,13 +46,15 @@ impl Projection for Native {
         }
     }
 
-    fn answer(&mut self, answer: &Answer, json: &mut Vec<u8>) {
+    fn answer(&mut self, answer: &Answer, note: Option<&str>, json: &mut Vec<u8>) {
+        let document = self.drawn.answer(answer, note);
         match answer {
             Answer::NewSession(info) => append(
                 json,
                 &wire::NewSessionResult {
                     session_id: info.session.to_string(),
                     session: convert::info(info),
+                    document,
                 },
             ),
             Answer::Opened(opened) => {
@@ -58,9 +69,11 @@ impl Projection for Native {
                         ),
                         None,
                     ),
-                    OpenedContent::Snapshot { items, omitted, turn, questions, queue } => {
+                    OpenedContent::Snapshot { items, omitted, turns: _, turn, questions, queue } => {
+                        let are_wanted = |item: &&Arc<Item>| document.is_none() || drawn::is_sent_whole(item);
+                        let items = items.iter().filter(are_wanted);
                         let snapshot = wire::Snapshot {
-                            items: items.iter().map(|item| convert::item(item)).collect(),
+                            items: items.map(|item| convert::item(item)).collect(),
                             omitted: u32::try_from(*omitted).unwrap_or(u32::MAX),
                             turn_id: turn.map(|turn| turn.to_string()),
                             questions: questions
@@ -74,7 +87,12 @@ impl Projection for Native {
                 };
                 append(
                     json,
-                    &wire::OpenSessionResult { session: convert::info(&opened.info), events, snapshot },
+                    &wire::OpenSessionResult {
+                        session: convert::info(&opened.info),
+                        events,
+                        snapshot,
+                        document,
+                    },
                 );
             }
             Answer::Configured { info, warnings } => append(
@@ -134,18 +152,7 @@ pub fn write_event(session: &SessionId, epoch: u64, event: &Event, json: &mut Ve
         Field::Text => "delta",
         Field::Arguments => "argumentsDelta",
     };
-    // A session's id needs no escape.
-    json.extend_from_slice(b"{\"sessionId\":\"");
-    json.extend_from_slice(session.as_str().as_bytes());
-    json.extend_from_slice(b"\",\"epoch\":");
-    append(json, &epoch);
-    json.extend_from_slice(b",\"seq\":");
-    append(json, &event.seq);
-    if event.from_seq != event.seq {
-        json.extend_from_slice(b",\"fromSeq\":");
-        append(json, &event.from_seq);
-    }
-    json.extend_from_slice(b",\"type\":\"");
+    write_head(session, epoch, event.from_seq, event.seq, json);
     json.extend_from_slice(kind.as_bytes());
     json.extend_from_slice(b"\",\"itemId\":\"");
     // Writing to memory does not fail.
@@ -153,6 +160,22 @@ pub fn write_event(session: &SessionId, epoch: u64, event: &Event, json: &mut Ve
     json.extend_from_slice(b"\",\"text\":");
     append(json, text);
     json.push(b'}');
+}
+
+/// What stands before an event's kind.
+pub(super) fn write_head(session: &SessionId, epoch: u64, from_seq: u64, seq: u64, json: &mut Vec<u8>) {
+    // A session's id needs no escape.
+    json.extend_from_slice(b"{\"sessionId\":\"");
+    json.extend_from_slice(session.as_str().as_bytes());
+    json.extend_from_slice(b"\",\"epoch\":");
+    append(json, &epoch);
+    json.extend_from_slice(b",\"seq\":");
+    append(json, &seq);
+    if from_seq != seq {
+        json.extend_from_slice(b",\"fromSeq\":");
+        append(json, &from_seq);
+    }
+    json.extend_from_slice(b",\"type\":\"");
 }
 
 /// The id of the request that puts a question: what is needed to find it again is in the id itself.

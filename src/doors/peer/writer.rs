@@ -127,8 +127,8 @@ pub trait Projection: Send {
     /// Appends the notification or request that tells of `output` to `json`. Nothing where the client need
     /// not know. Never called with an answer.
     fn output(&mut self, output: &Output, json: &mut Vec<u8>);
-    /// Appends the result of an answer to `json`.
-    fn answer(&mut self, answer: &Answer, json: &mut Vec<u8>);
+    /// Appends the result of an answer to `json`. `note` is what the door noted on the request's ticket.
+    fn answer(&mut self, answer: &Answer, note: Option<&str>, json: &mut Vec<u8>);
     /// The error that a failure is.
     fn failure(&mut self, failure: &Failure) -> RpcError;
 }
@@ -239,11 +239,12 @@ impl<P: Projection + 'static> Writer<P> {
     }
 
     fn reply(&mut self, ticket: Ticket, answer: Result<Answer, Failure>, page: &mut Page) {
+        let note = ticket.note().cloned();
         let Some(claim) = self.requests.close(ticket.redeem()) else { return };
         page.json.clear();
         match answer {
             Ok(answer) => {
-                self.projection.answer(&answer, &mut page.json);
+                self.projection.answer(&answer, note.as_deref(), &mut page.json);
                 respond(&claim, Ok(&page.json), self.sink.framing(), &mut page.buffer);
             }
             Err(failure) => {

@@ -5,10 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::event::{PermissionMode, SessionInfo};
+use crate::engine::event::{EndedTurn, Ending, PermissionMode, SessionInfo};
 use crate::engine::item::{
-    CommandItem, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, Severity, ToolCallItem, TurnEnd,
-    TurnId,
+    CommandItem, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, Severity, ToolCallItem, TurnId,
 };
 use crate::models::{Content, Origin, Usage};
 use crate::tools::{ChangeKind, FileChange, Hunk, HunkDecision, Image, ToolKind};
@@ -71,6 +70,11 @@ pub enum Record {
         #[serde(default)]
         error: Option<StoredFailure>,
         usage: StoredUsage,
+        /// US dollars, where the price was known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost: Option<f64>,
+        #[serde(default)]
+        took_ms: u64,
     },
     /// Of a newer version.
     #[serde(other)]
@@ -267,31 +271,28 @@ impl Record {
         Self::Queue { contents: contents.map(|content| store_content(content)).collect() }
     }
 
-    /// The end of a turn.
-    pub fn end(turn: TurnId, at_ms: u64, end: &TurnEnd, usage: &Usage) -> Self {
-        let (stop, error) = match end {
-            TurnEnd::EndTurn => ("endTurn", None),
-            TurnEnd::MaxTokens => ("maxTokens", None),
-            TurnEnd::Refusal => ("refusal", None),
-            TurnEnd::Cancelled => ("cancelled", None),
-            TurnEnd::Interrupted => ("interrupted", None),
-            TurnEnd::Failed(failure) => (
-                "error",
-                Some(StoredFailure {
-                    kind: failure.kind.name().to_owned(),
-                    message: failure.message.clone(),
-                    hint: failure.hint.clone(),
-                }),
-            ),
+    /// The end of a turn. `kind` is [`FailureKind::name`](crate::engine::item::FailureKind::name) of a failure.
+    pub fn end(turn: &EndedTurn, at_ms: u64, kind: &str) -> Self {
+        let (stop, error) = match &turn.ending {
+            Ending::Done => ("endTurn", None),
+            Ending::MaxTokens => ("maxTokens", None),
+            Ending::Refusal => ("refusal", None),
+            Ending::Cancelled => ("cancelled", None),
+            Ending::Interrupted => ("interrupted", None),
+            Ending::Failed { message, hint } => {
+                let (message, hint) = (message.clone(), hint.clone());
+                ("error", Some(StoredFailure { kind: kind.to_owned(), message, hint }))
+            }
         };
         let usage = StoredUsage {
-            input: usage.input,
-            output: usage.output,
-            cache_read: usage.cache_read,
-            cache_write: usage.cache_write,
-            reasoning: usage.reasoning,
+            input: turn.usage.input,
+            output: turn.usage.output,
+            cache_read: turn.usage.cache_read,
+            cache_write: turn.usage.cache_write,
+            reasoning: turn.usage.reasoning,
         };
-        Self::End { turn: turn.0, at_ms, stop: stop.to_owned(), error, usage }
+        let (cost, took_ms) = (turn.cost, turn.took_ms);
+        Self::End { turn: turn.turn.0, at_ms, stop: stop.to_owned(), error, usage, cost, took_ms }
     }
 
     /// How the session goes on.
@@ -346,6 +347,18 @@ impl StoredItem {
     /// Its id.
     pub fn id(&self) -> u32 {
         self.id
+    }
+}
+
+/// How a turn ended, from the file.
+pub fn ending_of(stop: &str, error: Option<StoredFailure>) -> Ending {
+    match (stop, error) {
+        ("maxTokens", _) => Ending::MaxTokens,
+        ("refusal", _) => Ending::Refusal,
+        ("cancelled", _) => Ending::Cancelled,
+        ("interrupted", _) => Ending::Interrupted,
+        (_, Some(StoredFailure { message, hint, .. })) => Ending::Failed { message, hint },
+        (_, None) => Ending::Done,
     }
 }
 
@@ -636,13 +649,21 @@ fn load_origin(origin: StoredOrigin) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::item::Failure;
+    use crate::engine::item::{Failure, TurnEnd};
 
     #[test]
     fn a_failure_is_written_by_its_lasting_name_and_older_words_are_read() {
         let fault = crate::models::fault::refused(429, "", "slow down");
         let failed = TurnEnd::Failed(Failure::from(fault));
-        let line = Record::end(TurnId(1), 2, &failed, &Usage::default()).line();
+        let ended = EndedTurn {
+            turn: TurnId(1),
+            ending: Ending::from(&failed),
+            usage: Usage::default(),
+            cost: None,
+            took_ms: 0,
+            last_item: ItemId(0),
+        };
+        let line = Record::end(&ended, 2, failed.failure_kind()).line();
         let line = String::from_utf8(line).unwrap();
         assert!(line.contains(r#""kind":"rateLimited""#), "{line}");
         for kind in ["rateLimited", "Provider(RateLimit)", "of another version"] {

@@ -3,16 +3,16 @@
 //! A torn last line is left out and healed by a line feed before the next append; lines that cannot be read
 //! are counted and told; nothing is ever rewritten. It runs off the runtime's thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::format::{Record, StoredAccount, VERSION, load_content, mode_of};
+use super::format::{Record, StoredAccount, VERSION, ending_of, load_content, mode_of};
 use super::{SessionFile, Store};
 use crate::catalog::ThinkingLevel;
-use crate::engine::event::{Account, PermissionMode, SessionSummary};
+use crate::engine::event::{Account, EndedTurn, PermissionMode, SessionSummary};
 use crate::engine::item::{
-    Failure, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, SessionId, cut,
+    Failure, FileChangeItem, Item, ItemBody, ItemId, ItemStatus, Review, SessionId, TurnId, cut,
 };
 use crate::models::{Content, Usage};
 use crate::system::files::Files;
@@ -55,6 +55,8 @@ pub struct Loaded {
     pub reviews: Vec<Reviewed>,
     /// Prompts that waited.
     pub queue: Vec<Vec<Content>>,
+    /// The turns that are over, in order.
+    pub turns: Vec<EndedTurn>,
     /// The newest turn's number.
     pub last_turn: u32,
     /// Whether that turn never ended: the process died in it.
@@ -185,6 +187,7 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         usage: Usage::default(),
         reviews: Vec::new(),
         queue: Vec::new(),
+        turns: Vec::new(),
         last_turn: 0,
         interrupted: false,
         unreadable: 0,
@@ -194,6 +197,8 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
         torn: bytes.last() != Some(&b'\n'),
     };
     let mut items: BTreeMap<u32, Item> = BTreeMap::new();
+    // What was written anew tells of them a second time.
+    let mut ended = HashSet::new();
     for line in lines {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
@@ -244,10 +249,22 @@ pub fn parse(bytes: &[u8]) -> Option<Loaded> {
                     item.text.push_str(&s);
                 }
             }
-            Record::End { at_ms, usage, turn, .. } => {
+            Record::End { turn, at_ms, stop, error, usage, cost, took_ms } => {
                 loaded.interrupted = turn < loaded.last_turn;
                 loaded.updated_at_ms = loaded.updated_at_ms.max(at_ms);
-                loaded.usage.add(&usage.into());
+                if !ended.insert(turn) {
+                    continue;
+                }
+                let usage = usage.into();
+                loaded.usage.add(&usage);
+                loaded.turns.push(EndedTurn {
+                    turn: TurnId(turn),
+                    ending: ending_of(&stop, error),
+                    usage,
+                    cost,
+                    took_ms,
+                    last_item: ItemId(loaded.last_item),
+                });
             }
         }
     }

@@ -324,11 +324,13 @@
 ---@field turnId string The turn.
 ---@field stopReason aside.StopReason Why it ended.
 ---@field error? aside.TurnError Why it failed.
+---@field patches? aside.LayoutPatch[] The end of the turn in the drawn document, for `layout: "lines"`; absent otherwise.
 
 --- Changes of the drawn document, for `layout: "lines"`.
 ---@class aside.Event.layoutChanged: aside.Event
 ---@field type "layoutChanged"
----@field patches aside.LayoutPatch[] In order.
+---@field patches aside.LayoutPatch[] In order, each for the document as those before it left it.
+---@field item? aside.Item The change of a file that this draws, with its hunks; absent for everything else.
 
 --- An event's place in its conversation.
 ---@class aside.EventPosition
@@ -519,38 +521,45 @@
 ---| "lines" # Patches of a document of lines.
 ---| string # A value of a newer version.
 
+--- A whole drawn document.
+---@class aside.LayoutDocument
+---@field lines string[] Its lines, without line ends.
+---@field marks aside.LayoutMark[] Its marks.
+---@field revision integer The `seq` of the newest event that is in it.
+
 --- A named extent of the document.
 ---@class aside.LayoutMark
 ---@field id string Stable.
 ---@field kind aside.MarkKind What it is for.
 ---@field from integer The first line.
 ---@field to integer Behind the last line.
----@field name string The highlight group, or the item's id.
+---@field name string The highlight group, what kind of part is folded, or the item's id (`<item>#<hunk>` for a part of a change).
 
 --- One change of the document. Lines are 0-based and counted before the change.
 ---@class aside.LayoutPatch
 ---@field type "append"|"insert"|"replace"|"mark"|"unmark"|string Its kind.
 
---- At the end of a line.
+--- At the end of a line. Marks with that line in them grow by the new lines; marks behind it move.
 ---@class aside.LayoutPatch.append: aside.LayoutPatch
 ---@field type "append"
 ---@field line integer Which line.
 ---@field text string What; without a line end.
+---@field lines? string[] New lines directly behind it; absent where there are none.
 
---- New lines before a line.
+--- New lines before a line. Marks that begin there or later move; marks that begin before it and end behind it grow.
 ---@class aside.LayoutPatch.insert: aside.LayoutPatch
 ---@field type "insert"
 ---@field line integer Before which; the number of lines means at the end.
 ---@field lines string[] What.
 
---- Other lines in the place of some.
+--- Other lines in the place of some. Marks that have no other line are gone; marks that have lines before or behind as well grow or shrink; marks behind move.
 ---@class aside.LayoutPatch.replace: aside.LayoutPatch
 ---@field type "replace"
 ---@field from integer The first.
 ---@field to integer Behind the last.
 ---@field lines string[] What.
 
---- A mark that is new or has moved.
+--- A mark that is new, or is now like this.
 ---@class aside.LayoutPatch.mark: aside.LayoutPatch
 ---@field type "mark"
 ---@field mark aside.LayoutMark The mark.
@@ -695,11 +704,12 @@
 ---@class aside.NewSessionResult
 ---@field sessionId string Its id, to be used from now on.
 ---@field session aside.SessionInfo All about it.
+---@field document? aside.LayoutDocument The empty document, where it is drawn as lines.
 
 --- Opens a conversation, or asks what was missed of an open one.
 ---@class aside.OpenSessionParams
 ---@field sessionId string Its id.
----@field after? aside.EventPosition The last event that the client has seen.
+---@field after? aside.EventPosition The last event that the client has seen. What is drawn as lines is always sent whole.
 ---@field layout? aside.Layout How its events are drawn.
 ---@field limit? integer At most this many items of the snapshot, the newest.
 ---@field readOnly? boolean Read it even where another process holds it.
@@ -709,6 +719,7 @@
 ---@field session aside.SessionInfo All about it.
 ---@field events? aside.Event[] Exactly the events after `after`.
 ---@field snapshot? aside.Snapshot The whole conversation, where the events are not to be had.
+---@field document? aside.LayoutDocument The conversation as lines, where it is drawn so.
 
 --- A page to be shown in the person's browser.
 ---@class aside.OpenUrlParams
@@ -1042,7 +1053,7 @@
 
 --- A conversation as it stands.
 ---@class aside.Snapshot
----@field items aside.Item[] Its items in order, at most `limit` of them.
+---@field items aside.Item[] Its items in order, at most `limit` of them. Where it is drawn as lines, only the changes of files.
 ---@field omitted integer Items before the first of these.
 ---@field turnId? string The turn that runs.
 ---@field questions aside.PendingQuestion[] Questions that wait for the client.
