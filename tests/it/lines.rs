@@ -29,7 +29,8 @@ impl Drawn {
             LayoutPatch::Append { line, text, lines } => {
                 self.lines[at(line)].push_str(&text);
                 let new = u32::try_from(lines.len()).unwrap();
-                self.lines.splice(at(line) + 1..at(line) + 1, lines);
+                let behind = self.lines.split_off(at(line) + 1);
+                self.lines.extend(lines.into_iter().chain(behind));
                 for mark in self.marks.values_mut() {
                     mark.from += if mark.from > line { new } else { 0 };
                     mark.to += if mark.to > line { new } else { 0 };
@@ -64,7 +65,9 @@ impl Drawn {
 
     fn take(&mut self, event: Event) {
         if let EventBody::LayoutChanged { patches, .. } | EventBody::TurnEnded { patches, .. } = event.body {
-            patches.into_iter().for_each(|patch| self.apply(patch));
+            for patch in patches {
+                self.apply(patch);
+            }
         }
     }
 
@@ -181,8 +184,7 @@ fn the_newest_items_and_a_word_about_the_others() {
     }
     let newest = open(&mut server, &session, Some(2));
     assert!(newest.text().starts_with("⏵ 2 earlier parts not shown here\n\n## ❯ You\n> two\n"), "{newest:?}");
-    let rest = newest.lines.get(2..).unwrap();
-    assert!(drawn.lines.ends_with(rest), "{newest:?}");
+    assert!(drawn.lines.ends_with(&newest.lines[2..]), "{newest:?}");
 }
 
 #[test]
@@ -194,8 +196,9 @@ fn what_was_opened_as_items_again_is_told_as_items() {
     let opened = server.call("openSession", &json!({"sessionId": session, "layout": "items"}));
     assert_eq!(opened["document"], json!(null));
     assert_eq!(opened["snapshot"]["items"].as_array().unwrap().len(), 2);
-    server.prompt(&session, "two");
+    let prompt = server.prompt(&session, "two");
     assert_eq!(server.until("delta")["text"], "ok");
+    server.expect_turn_end(&prompt);
     let refused = server.call("openSession", &json!({"sessionId": session, "layout": "pictures"}));
     assert_eq!((&refused["code"], &refused["data"]["path"]), (&json!(-32602), &json!("/layout")));
 }

@@ -477,10 +477,10 @@ fn every_field_of_an_event_must_be_there() {
         let whole = json!(event(body));
         for field in whole.as_object().unwrap().keys() {
             // What only some drawn documents have.
-            let may_miss = match (whole["type"].as_str(), field.as_str()) {
-                (Some("layoutChanged"), "item") | (Some("turnEnded"), "patches") => true,
-                _ => false,
-            };
+            let may_miss = matches!(
+                (whole["type"].as_str(), field.as_str()),
+                (Some("layoutChanged"), "item") | (Some("turnEnded"), "patches")
+            );
             let mut broken = whole.clone();
             broken.as_object_mut().unwrap().remove(field);
             let taken = server_takes(&notification("event", &broken));

@@ -122,7 +122,9 @@ fn notice(severity: Severity, hint: Option<&str>) -> ItemBody {
 }
 
 fn hunk(id: &str, lines: &[&str]) -> Hunk {
-    let count = |signs: [char; 2]| lines.iter().filter(|line| line.starts_with(signs)).count() as u32;
+    let count = |signs: [char; 2]| {
+        u32::try_from(lines.iter().filter(|line| line.starts_with(signs)).count()).unwrap()
+    };
     Hunk {
         id: id.to_owned(),
         old_start: 1,
@@ -224,7 +226,7 @@ impl Play {
 
     fn end(&mut self, ending: Ending) {
         let turn = EndedTurn {
-            turn: TurnId(self.turns.len() as u32 + 1),
+            turn: TurnId(u32::try_from(self.turns.len()).unwrap() + 1),
             ending,
             usage: Usage { input: 1_234, output: 56, cache_read: 1_000, ..Usage::default() },
             cost: Some(0.012_3),
