@@ -38,8 +38,17 @@ const DIFF: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Growable {
     Text,
-    Thinking { is_redacted: bool },
-    Tool { title: String },
+    Thinking {
+        is_redacted: bool,
+    },
+    Tool {
+        title: String,
+    },
+    /// What the person ran.
+    Command {
+        line: String,
+        exit_code: Option<i32>,
+    },
 }
 
 /// What stands around a text that grows.
@@ -64,6 +73,9 @@ impl Growable {
                 let title = title.map_or_else(|| "a tool".to_owned(), |title| line(title, MAX_HEADING));
                 Some(Self::Tool { title })
             }
+            ItemBody::Command(command) => {
+                Some(Self::Command { line: line(&command.line, MAX_HEADING), exit_code: command.exit_code })
+            }
             ItemBody::User { .. } | ItemBody::FileChange(_) | ItemBody::Notice { .. } => None,
         }
     }
@@ -72,14 +84,14 @@ impl Growable {
         match self {
             Self::Text => Style::Prose,
             Self::Thinking { .. } => Style::Quote,
-            Self::Tool { .. } => Style::Fenced,
+            Self::Tool { .. } | Self::Command { .. } => Style::Fenced,
         }
     }
 
     pub(super) fn limit(&self) -> Option<Limit> {
         match self {
             Self::Text | Self::Thinking { .. } => None,
-            Self::Tool { .. } => Some(OUTPUT),
+            Self::Tool { .. } | Self::Command { .. } => Some(OUTPUT),
         }
     }
 
@@ -93,19 +105,13 @@ impl Growable {
                 let who = if *is_redacted { " (only the provider can read it)" } else { "" };
                 (is_shown, vec![format!("{sigil} thinking{who}")], Vec::new())
             }
-            Self::Tool { title } => {
-                let how = match status {
-                    ItemStatus::InProgress => "  …",
-                    ItemStatus::Completed | ItemStatus::Withdrawn => "",
-                    ItemStatus::Failed => "  (failed)",
-                    ItemStatus::Cancelled => "  (cancelled)",
+            Self::Tool { title } => framed(format!("{sigil} {title}{}", end_of(status)), is_empty),
+            Self::Command { line, exit_code } => {
+                let how = match exit_code {
+                    Some(code) if *code != 0 => format!("  (exit code {code})"),
+                    _ => end_of(status).to_owned(),
                 };
-                let heading = format!("{sigil} {title}{how}");
-                if is_empty {
-                    (true, vec![heading], Vec::new())
-                } else {
-                    (true, vec![heading, FENCE.to_owned()], vec![FENCE.to_owned()])
-                }
+                framed(format!("{sigil} you ran: {line}{how}"), is_empty)
             }
         };
         Frame { is_shown, status: Some(status), before, after }
@@ -126,7 +132,7 @@ impl Growable {
                 }
                 marks.push(own(BODY, MarkKind::Highlight, 0, end, "thinking"));
             }
-            Self::Tool { .. } => {
+            Self::Tool { .. } | Self::Command { .. } => {
                 if shown > 0 {
                     marks.push(own(FOLD, MarkKind::Fold, 0, end, "toolCall"));
                     marks.push(own(BODY, MarkKind::Highlight, 1, end, "output"));
@@ -135,6 +141,25 @@ impl Growable {
             }
         }
         marks
+    }
+}
+
+/// A heading, and a fence below it where there is something.
+fn framed(heading: String, is_empty: bool) -> (bool, Vec<String>, Vec<String>) {
+    if is_empty {
+        (true, vec![heading], Vec::new())
+    } else {
+        (true, vec![heading, FENCE.to_owned()], vec![FENCE.to_owned()])
+    }
+}
+
+/// What stands behind a heading.
+fn end_of(status: ItemStatus) -> &'static str {
+    match status {
+        ItemStatus::InProgress => "  …",
+        ItemStatus::Completed | ItemStatus::Withdrawn => "",
+        ItemStatus::Failed => "  (failed)",
+        ItemStatus::Cancelled => "  (cancelled)",
     }
 }
 
@@ -168,7 +193,9 @@ pub(super) fn still(item: &Item, folder: &str) -> Still {
             words_of(&heading, &[rest, hint.as_deref().unwrap_or_default()], highlight)
         }
         // These grow.
-        ItemBody::Text { .. } | ItemBody::Thinking { .. } | ItemBody::ToolCall(_) => Still::default(),
+        ItemBody::Text { .. } | ItemBody::Thinking { .. } | ItemBody::ToolCall(_) | ItemBody::Command(_) => {
+            Still::default()
+        }
     }
 }
 
@@ -213,12 +240,8 @@ fn file_change(item: &Item, change: &FileChangeItem, folder: &str) -> Still {
         let lines = change.hunks.iter().flat_map(|hunk| &hunk.lines);
         words::grouped(lines.filter(|line| line.starts_with(sign)).count() as u64)
     };
-    let (verb, how) = match item.status {
-        ItemStatus::InProgress => (doing, "  …"),
-        ItemStatus::Completed | ItemStatus::Withdrawn => (done, ""),
-        ItemStatus::Failed => (done, "  (failed)"),
-        ItemStatus::Cancelled => (done, "  (cancelled)"),
-    };
+    let verb = if item.status == ItemStatus::InProgress { doing } else { done };
+    let how = end_of(item.status);
     let path = path(&change.path);
     let counts =
         if change.hunks.is_empty() { String::new() } else { format!("  +{} −{}", count('+'), count('-')) };

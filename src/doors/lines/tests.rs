@@ -117,6 +117,11 @@ fn tool(title: &str) -> ItemBody {
     })
 }
 
+fn command(line: &str) -> ItemBody {
+    let line = line.to_owned();
+    ItemBody::Command(crate::engine::item::CommandItem { line, exit_code: None, result: None })
+}
+
 fn notice(severity: Severity, hint: Option<&str>) -> ItemBody {
     ItemBody::Notice { severity, hint: hint.map(str::to_owned), for_model: false }
 }
@@ -133,13 +138,14 @@ fn hunk(id: &str, lines: &[&str]) -> Hunk {
         new_lines: count([' ', '+']),
         lines: lines.iter().map(ToString::to_string).collect(),
         decision: HunkDecision::Pending,
+        crlf: Vec::new(),
     }
 }
 
 fn change(path: &str, kind: ChangeKind, hunks: Vec<Hunk>) -> ItemBody {
     let change =
         FileChange { path: path.into(), old_path: None, kind, hunks, hash_before: None, hash_after: None };
-    ItemBody::FileChange(FileChangeItem { tool_call: ItemId(1), change })
+    ItemBody::FileChange(FileChangeItem { tool_call: ItemId(1), change, review: None })
 }
 
 impl Play {

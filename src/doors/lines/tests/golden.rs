@@ -98,6 +98,14 @@ fn a_conversation_with_everything_in_it() {
         message: "demo: too many requests".to_owned(),
         hint: Some("wait a minute".to_owned()),
     });
+    let id = play.start(command("make check"), "", ItemStatus::InProgress);
+    play.grow(id, "make: nothing to do\n");
+    play.change(id, |item| {
+        if let ItemBody::Command(command) = &mut item.body {
+            command.exit_code = Some(2);
+        }
+    });
+    play.complete(id, ItemStatus::Failed);
     play.start(user(), "again", ItemStatus::Completed);
     play.end(Ending::Cancelled);
     check("everything", &play);

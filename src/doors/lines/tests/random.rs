@@ -109,7 +109,7 @@ impl Play {
                 self.start(ItemBody::User { content }, &words(pieces), ItemStatus::Completed);
             }
             Step::Start(kind) => {
-                let body = [text(), thinking(), tool("")][usize::from(*kind) % 3].clone();
+                let body = [text(), thinking(), tool(""), command("make\nx")][usize::from(*kind) % 4].clone();
                 self.start(body, "", ItemStatus::InProgress);
             }
             Step::Grow(at, pieces) => {
@@ -119,6 +119,11 @@ impl Play {
             }
             Step::Complete(at, how) => {
                 if let Some(id) = self.pick(*at, open) {
+                    self.change(id, |item| {
+                        if let ItemBody::Command(command) = &mut item.body {
+                            command.exit_code = Some(i32::from(*how) % 2);
+                        }
+                    });
                     self.complete(id, status(*how));
                 }
             }
