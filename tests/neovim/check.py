@@ -542,6 +542,18 @@ def bad_input():
         nvim.command("Aside mode full")
         nvim.until("also when more is wanted", lambda: "only `plan` is possible" in nvim.messages())
         holds("the mode stays", nvim.lua(CHAT + "return chat.session.permissionMode") == "plan")
+    with place([{"text": "hi"}]) as home:
+        with editor(home) as nvim:
+            opened(nvim)
+            say(nvim, "trusted")
+            nvim.until("it is kept", lambda: said(nvim) == ["trusted"])
+            nvim.idle()
+            id = nvim.lua(CHAT + "return chat.id")
+        with editor(home, trust=False) as nvim:
+            nvim.command(f"edit aside://session/{id}")
+            nvim.until("a conversation that comes back may do no more there",
+                       lambda: nvim.lua(CHAT + "return chat.session and chat.session.permissionMode") == "plan")
+            holds("a conversation that comes back in a folder that is not trusted only reads", True)
     with place([{"text": "hi"}]) as home, editor(home, trust="ask") as nvim:
         nvim.lua("vim.fn.confirm = function() return 1 end")
         opened(nvim)

@@ -196,6 +196,19 @@ for seed = 1, 60 do
     break
   end
 end
+local wrong_buf, told = vim.api.nvim_create_buf(false, true), false
+local wrong = draw.new(wrong_buf, function()
+  told = true
+end)
+vim.notify = function() end
+wrong:push({ { type = 'append', line = 7, text = 'where is no line' } })
+wrong:flush()
+vim.wait(1000, function()
+  return told
+end)
+holds('patches that do not fit ask for the whole document', told and wrong.broken)
+wrong:reset({ lines = { 'all of it' }, marks = {}, revision = 2 })
+same('which is then drawn', vim.api.nvim_buf_get_lines(wrong_buf, 0, -1, false), { 'all of it', '', '' })
 same('random patches draw what the rules say: lines, marks, the cursor and what the user wrote', fault, {})
 
 -- Configuration.
@@ -276,7 +289,7 @@ same('in one step of undo', undo_steps() - before, 1)
 holds('a buffer with changes of the user is not written', vim.bo.modified)
 vim.cmd('silent undo')
 same('that goes back by one undo', vim.api.nvim_buf_get_lines(0, 0, -1, false), { 'ONE', 'two', 'three' })
-local told
+told = nil
 vim.notify = function(text)
   told = text
 end
@@ -335,5 +348,5 @@ files.apply({
 })
 same('and stay out of the buffer', vim.api.nvim_buf_get_lines(0, 0, -1, false), { 'A', 'C', 'b' })
 
-print(('\n%d claims hold, %d do not'):format(held, failed))
+io.stdout:write(('\n%d claims hold, %d do not\n'):format(held, failed))
 os.exit(failed == 0 and held > 0 and 0 or 1)

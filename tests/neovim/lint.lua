@@ -39,5 +39,5 @@ for index, name in ipairs(names) do
     print(name .. ': ' .. report[index].fatal)
   end
 end
-print(('%d files, %d faults'):format(#names, faults))
+io.stdout:write(('%d files, %d faults\n'):format(#names, faults))
 os.exit(faults == 0 and #names > 0 and 0 or 1)

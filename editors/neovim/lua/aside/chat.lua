@@ -279,6 +279,10 @@ function Chat:reopen()
     end
     self.note = nil
     adopt(self, answer)
+    local session = answer.session
+    if session.permissionMode ~= 'plan' and not session.readOnly and not require('aside.trust').ask(session.cwd) then
+      self:configure({ permissionMode = 'plan' })
+    end
     require('aside.question').reopened(self, answer.snapshot and answer.snapshot.questions or {})
   end)
 end

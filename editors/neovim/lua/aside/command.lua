@@ -170,6 +170,17 @@ local COMMANDS = {
       found:send('queue')
     end,
   },
+  shell = {
+    about = 'runs a command of yours; the model sees what it prints',
+    run = function(call)
+      text(call.args, '$ ', function(line)
+        local found = chat(false)
+        found:ready(function()
+          client.request('runShell', { sessionId = found.id, command = line })
+        end)
+      end)
+    end,
+  },
   cancel = {
     about = 'ends the turn that runs',
     run = function()

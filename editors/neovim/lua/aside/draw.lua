@@ -12,6 +12,7 @@ local M = {}
 ---@field writing boolean
 ---@field broken boolean the user has changed what is the server's
 ---@field on_broken fun()
+---@field private faults? integer
 ---@field private waiting aside.LayoutPatch[]
 ---@field private timer uv.uv_timer_t?
 ---@field private marks table<string, { kind: string, name: string, mark: integer }>
@@ -25,6 +26,7 @@ M.ns = vim.api.nvim_create_namespace('aside')
 
 -- The longest that what comes is kept from the screen, however slow drawing is.
 local SLOWEST_MS = 250
+local MAX_FAULTS = 3
 
 local GROUPS = {
   user = 'AsideUser',
@@ -321,13 +323,27 @@ function Document:at(row, kind, pattern)
   return best, from, to
 end
 
---- Draws what waits.
+--- Draws what waits. What cannot be drawn is no reason to draw wrongly: then the whole document is asked for.
 function Document:flush()
   local patches = self.waiting
   self.waiting = {}
   if #patches == 0 or self.broken or not vim.api.nvim_buf_is_valid(self.buf) then
     return
   end
+  local fine, fault = xpcall(self.draw, debug.traceback, self, patches)
+  if not fine then
+    self.writing, self.broken = false, true
+    self.faults = (self.faults or 0) + 1
+    vim.notify('aside: the conversation is drawn anew: ' .. fault, vim.log.levels.WARN)
+    -- One that fails again and again is left as it is.
+    if self.faults <= MAX_FAULTS then
+      vim.schedule(self.on_broken)
+    end
+  end
+end
+
+---@param patches aside.LayoutPatch[]
+function Document:draw(patches)
   local begun = vim.uv.hrtime()
   local followers = self:followers()
   local folds = {}
