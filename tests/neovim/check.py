@@ -112,6 +112,7 @@ def streaming():
         after = cursor(nvim)
         holds("what is typed while it streams stays where it is", nvim.lines()[-1] == "my next thought", nvim.lines())
         holds("and the cursor with it", before[1] == after[1] and after[0] == len(nvim.lines()), (before, after))
+        holds("nothing waits to be saved", not nvim.lua("return vim.bo.modified"))
         holds("all of the conversation that fits is in sight", any("You" in line for line in nvim.screen()), nvim.text())
         holds("thinking is folded: its head is shown, its text is not",
               "I wonder" not in nvim.text() and any("thinking" in line or "thought" in line for line in nvim.screen()), nvim.text())
@@ -233,6 +234,7 @@ def edits():
         nvim.keys("gr")
         nvim.until("the first is taken back", lambda: "line 3" in lines() and "line three" not in lines())
         holds("and the other stays", "line twenty" in lines() and "and more" in lines(), lines())
+        nvim.until("the server has said so", lambda: nvim.lua("return (require('aside.review').waiting())") == 1)
         nvim.keys("]h")
         nvim.until("the next is gone to", lambda: cursor(nvim)[0] == 20)
         nvim.keys("ga")
@@ -565,7 +567,7 @@ def bad_input():
         nvim.until("an unknown word is told", lambda: "`wat` is no word of :Aside" in nvim.messages())
         holds("with those that there are", "sessions" in nvim.messages())
     with place() as home, editor(home) as nvim:
-        said = nvim.lua(f"""
+        told = nvim.lua(f"""
             vim.g.loaded_aside = nil
             vim.api.nvim_del_user_command('Aside')
             local has = vim.fn.has
@@ -576,7 +578,7 @@ def bad_input():
             vim.notify = function(text) said = text end
             vim.cmd('Aside')
             return said""")
-        holds("an older Neovim is told what it needs", "0.11 or later is needed" in said, said)
+        holds("an older Neovim is told what it needs", "0.11 or later is needed" in told, told)
 
 
 def around():

@@ -185,6 +185,8 @@ function Document:write(first, last, lines)
   if not was then
     bo.modifiable = false
   end
+  -- Nothing in it is ever to be saved.
+  bo.modified = false
   self.writing = false
 end
 
@@ -213,6 +215,8 @@ function Document:append(row, lines)
   if not was then
     bo.modifiable = false
   end
+  -- Nothing in it is ever to be saved.
+  bo.modified = false
   self.writing = false
 end
 
