@@ -148,8 +148,12 @@ pub fn judge(call: &Prepared, around: &Circumstances<'_>) -> Verdict {
     let mut lines = call.lines.iter();
     for effect in &call.intent.effects {
         match effect {
-            Effect::Read(place) => reasons.extend(place_reasons(call, around, place, Class::Read, false)),
-            Effect::Write(place) => reasons.extend(place_reasons(call, around, place, Class::Edit, false)),
+            Effect::Read(place) => {
+                reasons.extend(place_reasons(call, around, place, Class::Read, Known::FROM_THE_CALL));
+            }
+            Effect::Write(place) => {
+                reasons.extend(place_reasons(call, around, place, Class::Edit, Known::FROM_THE_CALL));
+            }
             Effect::Run { line, folder, background } => {
                 let Some(prepared) = lines.next() else { continue };
                 let run = Run { line, folder, background: *background, prepared };
@@ -224,13 +228,27 @@ impl Said {
     }
 }
 
-/// About a file. `granted` is whether the person allowed the command that names it.
+/// What is known of a file beyond where it is.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Whether the person allowed the command that names it.
+    granted: bool,
+    /// Whether it is still there when it is touched: nothing runs before that could put another in its place.
+    settled: bool,
+}
+
+impl Known {
+    /// What a tool touches itself, through the gate.
+    const FROM_THE_CALL: Self = Self { granted: false, settled: true };
+}
+
+/// About a file.
 fn place_reasons(
     call: &Prepared,
     around: &Circumstances<'_>,
     place: &Place,
     class: Class,
-    granted: bool,
+    known: Known,
 ) -> Vec<Reason> {
     let mut said = Said::new(place.path.display().to_string());
     let mode = around.mode();
@@ -252,10 +270,10 @@ fn place_reasons(
         let others = place.hard_links - 1;
         said.say(Layer::BuiltIn, Decision::Ask, format!("the same file has {others} more names elsewhere"));
     }
-    if !is_write && place.inside && place.secret.is_none() {
+    if !is_write && place.inside && place.secret.is_none() && known.settled {
         said.say(Layer::BuiltIn, Decision::Allow, "reads inside the workspace are free");
     }
-    if is_write && place.inside && mode == PermissionMode::AcceptEdits {
+    if is_write && place.inside && known.settled && mode == PermissionMode::AcceptEdits {
         said.say(Layer::Mode, Decision::Allow, "edits inside the workspace are accepted");
     }
     if mode == PermissionMode::Full {
@@ -263,7 +281,7 @@ fn place_reasons(
     }
     let effect = if is_write { Effect::Write(place.clone()) } else { Effect::Read(place.clone()) };
     said.answers(around.grants.said(&Grant::of(call, &effect)));
-    if granted {
+    if known.granted {
         said.answers(Some(Decision::Allow));
     }
     said.end()
@@ -324,7 +342,10 @@ fn run_reasons(call: &Prepared, around: &Circumstances<'_>, run: &Run<'_>) -> Ve
     for named in &run.prepared.named {
         let class = if named.is_write { Class::Edit } else { Class::Read };
         match &named.place {
-            Some(place) => reasons.extend(place_reasons(call, around, place, class, granted)),
+            Some(place) => {
+                let known = Known { granted, settled: named.is_settled };
+                reasons.extend(place_reasons(call, around, place, class, known));
+            }
             None if mode == PermissionMode::Full => {}
             None => {
                 let mut said = Said::new(named.text.clone());

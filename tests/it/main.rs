@@ -17,6 +17,7 @@ mod discovery;
 mod faults;
 mod flood;
 mod generated;
+mod hands;
 mod identity;
 mod independent;
 mod jobs;

@@ -34,12 +34,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a server is started.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Setup {
     files: Vec<(String, String)>,
     env: Vec<(String, String)>,
     headers: bool,
     slow: bool,
     in_memory: bool,
+    program: bool,
 }
 
 /// A running server and the connection to it.
@@ -604,6 +606,12 @@ impl Setup {
         self
     }
 
+    /// The real program, as whoever starts programs of its own must be.
+    pub(crate) fn program(mut self) -> Self {
+        self.program = true;
+        self
+    }
+
     /// There is no folder for sessions (and none for settings): nothing waits for a disk.
     pub(crate) fn in_memory(mut self) -> Self {
         self.in_memory = true;
@@ -622,7 +630,7 @@ impl Setup {
         // What runs on the machine of the tests is no concern of theirs.
         env.push(("ASIDE_LOCAL_SERVERS".to_owned(), "off".to_owned()));
         env.extend(self.env.iter().cloned());
-        let real = std::env::var_os("REAL_BINARY").is_some_and(|value| value == "1");
+        let real = self.program || std::env::var_os("REAL_BINARY").is_some_and(|value| value == "1");
         let (input, output, server) = if real {
             if !self.in_memory {
                 env.push(("ASIDE_HOME".to_owned(), home.path().display().to_string()));

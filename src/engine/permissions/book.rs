@@ -2,7 +2,7 @@
 //! so that it can be told why.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -42,8 +42,13 @@ impl Ready {
         let intent = tool.intent(&arguments, scope)?;
         let roots = scope.workspace.roots.clone();
         let rules = Rules::load(&scope.system, &scope.settings, &roots);
-        // Nothing here finds out yet where a path within a command leads, so that it is asked about.
-        let call = Prepared::new(tool.name(), arguments, intent, &|_, _| None);
+        // The shell follows links as the gate does, and nothing else is made of a name that has no special letters.
+        let locate = |text: &str, folder: &Path| {
+            let path = folder.join(text);
+            let located = scope.workspace.locate(path.to_str()?).ok()?;
+            Some(scope.workspace.place(&located))
+        };
+        let call = Prepared::new(tool.name(), arguments, intent, &locate);
         Ok(Self { call, rules, roots })
     }
 }

@@ -20,6 +20,8 @@ pub struct Named {
     pub text: String,
     /// Whether it is written, or only read.
     pub is_write: bool,
+    /// Whether nothing that runs before could make it lead elsewhere than it does now, as `ln` could.
+    pub is_settled: bool,
     /// Where it leads; `None` where that cannot be told.
     pub place: Option<Place>,
 }
@@ -30,7 +32,8 @@ pub(super) fn named(
     folder: &Path,
     locate: &dyn Fn(&str, &Path) -> Option<Place>,
 ) -> Vec<Named> {
-    let mut looking = Looking { folders: Some(vec![folder.to_owned()]), named: Vec::new(), locate };
+    let mut looking =
+        Looking { folders: Some(vec![folder.to_owned()]), named: Vec::new(), is_settled: true, locate };
     for command in &line.commands {
         for redirect in &command.redirects {
             match redirect.kind {
@@ -39,25 +42,27 @@ pub(super) fn named(
                 RedirectKind::Text | RedirectKind::Copy => {}
             }
         }
-        match built_in::harmless(command) {
-            Some(harmless) => {
-                let lists = command.words.first().is_some_and(|name| name.text == "ls");
-                if lists && harmless.reads.is_empty() {
-                    looking.look(&Word { text: ".".to_owned(), ..Word::default() }, false);
-                }
-                for read in harmless.reads {
-                    looking.look(read, false);
-                }
-                if let Some(to) = harmless.moves_to {
-                    looking.moved(&to.text);
-                }
+        if let Some(harmless) = built_in::harmless(command) {
+            let lists = command.words.first().is_some_and(|name| name.text == "ls");
+            // Names of files are shown at most, and what is done there is judged by itself.
+            let before = looking.is_settled;
+            looking.is_settled |= lists || harmless.moves_to.is_some();
+            if lists && harmless.reads.is_empty() {
+                looking.look(&Word { text: ".".to_owned(), ..Word::default() }, false);
             }
-            None => {
-                // Another way to another folder, such as `cd $X`.
-                if command.levels().any(|words| words.first().is_some_and(|name| name.text == "cd")) {
-                    looking.folders = None;
-                }
+            for read in harmless.reads {
+                looking.look(read, false);
             }
+            looking.is_settled = before;
+            if let Some(to) = harmless.moves_to {
+                looking.moved(&to.text);
+            }
+        } else {
+            // Another way to another folder, such as `cd $X`.
+            if command.levels().any(|words| words.first().is_some_and(|name| name.text == "cd")) {
+                looking.folders = None;
+            }
+            looking.is_settled = false;
         }
     }
     looking.named
@@ -67,6 +72,7 @@ struct Looking<'l> {
     /// Where the next command may run: a `cd` may have failed.
     folders: Option<Vec<PathBuf>>,
     named: Vec<Named>,
+    is_settled: bool,
     locate: &'l dyn Fn(&str, &Path) -> Option<Place>,
 }
 
@@ -76,9 +82,10 @@ impl Looking<'_> {
         if matches!(text, "/dev/null" | "/dev/stdout" | "/dev/stderr") && !word.expands {
             return;
         }
+        let is_settled = self.is_settled;
         let mut add = |place| {
             if self.named.len() <= MAX_NAMED {
-                self.named.push(Named { text: text.to_owned(), is_write, place });
+                self.named.push(Named { text: text.to_owned(), is_write, is_settled, place });
             }
         };
         let folders = self.folders.as_ref().filter(|_| !word.expands && !text.is_empty());
