@@ -248,3 +248,42 @@ fn a_change_of_a_file_comes_with_its_hunks() {
     let opened = server.call("openSession", &json!({"sessionId": session, "layout": "lines"}));
     assert_eq!(opened["snapshot"]["items"].as_array().unwrap().len(), 1, "only what is to be reviewed");
 }
+
+#[test]
+fn what_was_merged_for_a_slow_client_is_one_patch_of_all() {
+    let script = "{\"repeat\":{\"text\":\"some words\\n\",\"times\":60000}}";
+    let mut server = TestServer::new().script(script).slow_output().start();
+    let (session, mut drawn) = new(&mut server);
+    server.pause_reading();
+    let prompt = server.prompt(&session, "hi");
+    server.stored_at_least(300_000);
+    server.resume_reading();
+    let messages = follow(&mut server, &prompt, &mut drawn);
+    let merged = messages.iter().filter(|message| {
+        let params = &message.json["params"];
+        params["type"] == "layoutChanged"
+            && params["patches"].as_array().is_some_and(|patches| patches.len() == 1)
+            && params["fromSeq"].as_u64().is_some_and(|first| first + 1 < params["seq"].as_u64().unwrap())
+    });
+    assert!(merged.count() > 0, "nothing was merged");
+    assert_eq!(drawn.lines.iter().filter(|line| *line == "some words").count(), 60_000);
+    assert_eq!(open(&mut server, &session, None), drawn);
+}
+
+#[test]
+fn what_a_broken_answer_had_said_is_taken_out_again() {
+    let script = r#"{"text":"said too early"}
+{"fail":{"category":"overloaded","status":503,"message":"later"}}"#;
+    let settings = r#"{"retry":{"maxRequests":2,"baseDelayMs":1}}"#;
+    let mut server = TestServer::new().script(script).settings(settings).start();
+    let (session, mut drawn) = new(&mut server);
+    let prompt = server.prompt(&session, "hi");
+    let messages = follow(&mut server, &prompt, &mut drawn);
+    assert!(messages.iter().any(|message| message.kind() == Some("retry")));
+    let text = drawn.text();
+    assert_eq!(text.matches("said too early").count(), 1, "{text}");
+    assert!(text.contains("⏵ failed after "), "{text}");
+    assert_eq!(open(&mut server, &session, None), drawn);
+    server.call("closeSession", &json!({"sessionId": session}));
+    assert_eq!(open(&mut server, &session, None), drawn, "why it failed is kept");
+}

@@ -68,6 +68,13 @@ const DELTA_WAY: &[&str] = &[
     "src/models/wires/openai_responses/stream.rs",
     "src/engine/outbox.rs",
     "src/engine/transcript.rs",
+    "src/doors/lines.rs",
+    "src/doors/lines/block.rs",
+    "src/doors/lines/content.rs",
+    "src/doors/lines/fences.rs",
+    "src/doors/lines/tree.rs",
+    "src/doors/lines/writer.rs",
+    "src/doors/native/drawn.rs",
     "src/doors/native/project.rs",
     "src/doors/framing.rs",
 ];
