@@ -476,6 +476,21 @@ def signing_in():
         nvim.until("closing it ends the sign-in", lambda: nvim.lua("return #vim.tbl_filter(function(w) return"
                    " vim.api.nvim_win_get_config(w).relative ~= '' end, vim.api.nvim_list_wins())") == 0)
         holds("a sign-in can be left", True)
+    with place() as home, editor(home) as nvim:
+        nvim.lua("vim.ui.open = function(url) vim.g.opened = url; return nil, 'no browser here' end")
+        nvim.command("Aside login openrouter browser")
+        nvim.until("the page and a place to paste are shown", lambda: len(floats(nvim)) == 2)
+        nvim.shows("openrouter.ai")
+        opened_url = nvim.lua("return vim.g.opened")
+        holds("a page that cannot be opened can be read and pasted",
+              opened_url.startswith("https://openrouter.ai/") and nvim.lua("return vim.fn.getreg('\"')") == opened_url, opened_url)
+        nvim.keys("https://localhost/?code=wrong&state=wrong")
+        nvim.shows("*" * 20)
+        nvim.keys("<CR>")
+        nvim.until("what does not belong to it is told", lambda: nvim.lua("return vim.fn.execute('messages')").count("aside:") > 0)
+        nvim.command("Aside login cancel")
+        nvim.until("all of it goes away with the sign-in", lambda: floats(nvim) == [] and "cancelled" in nvim.messages())
+        holds("a sign-in by a page can be cancelled", True)
     with place() as home, contextlib.closing(Identity(home)) as identity:
         # The real server, whose provider's host is on this machine.
         env = {"KIMI_CODE_OAUTH_HOST": identity.url, "SSL_CERT_FILE": str(identity.authority)}

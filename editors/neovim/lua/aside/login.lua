@@ -6,26 +6,38 @@ local M = {}
 
 local METHODS = { apiKey = 'an API key', browser = 'a page in the browser', deviceCode = 'a code, typed on any device' }
 
----@type { cancel: fun(), name: string, request?: string, progress?: string, code?: { win: integer, lines: string[] } }?
+---@type { cancel: fun(), name: string, request?: string, page?: integer, code?: { close: fun() } }?
 local current
-
----@param url string
----@param message string
----@return boolean opened
-function M.open_url(url, message)
-  -- Whatever happens, the address can be read and copied.
-  vim.notify(('aside: %s: %s'):format(message, url), vim.log.levels.INFO)
-  if not url:find('^https?://') then
-    return false
-  end
-  local fine, process = pcall(vim.ui.open, url)
-  return fine and process ~= nil
-end
 
 ---@param text string
 local function copy(text)
   pcall(vim.fn.setreg, '+', text)
   vim.fn.setreg('"', text)
+end
+
+--- Opens a page. Whatever happens, its address can be read and pasted elsewhere: this may be another machine than the
+--- one with the browser.
+---@param url string
+---@param message string
+---@return boolean opened
+function M.open_url(url, message)
+  if not url:find('^https?://') then
+    return false
+  end
+  if not current then
+    vim.notify(('aside: %s: %s'):format(message, url), vim.log.levels.INFO)
+  elseif not current.code then
+    -- With a code its address is shown already, and the code is what is pasted.
+    copy(url)
+    if current.page and vim.api.nvim_win_is_valid(current.page) then
+      vim.api.nvim_win_close(current.page, true)
+    end
+    local lines = { url, '', 'It is in the clipboard. `:Aside login cancel` ends the sign-in.' }
+    local _, win = float.open({ lines = lines, title = (' %s '):format(message), corner = true })
+    current.page = win
+  end
+  local fine, process = pcall(vim.ui.open, url)
+  return fine and process ~= nil
 end
 
 --- Shows a code until it was typed.
@@ -61,7 +73,7 @@ function M.device_code(params, reply)
   end
   buf, win = float.open({ lines = lines, title = ' Sign in ', enter = vim.fn.mode() ~= 'i' })
   if current then
-    current.code = { win = win, lines = lines, close = close }
+    current.code = { close = close }
   end
   local function map(key, run, desc)
     vim.keymap.set('n', key, run, { buffer = buf, nowait = true, desc = 'aside: ' .. desc })
@@ -90,7 +102,6 @@ end
 ---@param params aside.LoginProgress
 function M.progress(params)
   if current and current.request == params.requestId then
-    current.progress = params.message
     -- Pages and codes come as questions too, with more to do than read.
     if not params.message:find('https?://') then
       vim.notify('aside: ' .. params.message, vim.log.levels.INFO)
@@ -114,6 +125,9 @@ local function begin(provider, method)
     current = nil
     if was and was.code then
       was.code.close()
+    end
+    if was and was.page and vim.api.nvim_win_is_valid(was.page) then
+      vim.api.nvim_win_close(was.page, true)
     end
     if fault and fault.kind == 'cancelled' then
       return client.tell('the sign-in to ' .. provider.name .. ' was cancelled', vim.log.levels.INFO)
