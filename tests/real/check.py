@@ -1,5 +1,5 @@
 """The acceptance with a real model: the command line and a ten-line script stream its answer, go on in the same session,
-and cancel midway.
+and cancel midway; and it calls a tool.
 
 Usage: python check.py PROGRAM PYTHON, where PYTHON has the packages that model.py needs.
 """
@@ -183,6 +183,32 @@ def cancelled(aside, env, folder, model):
             holds("the end of the input ends the process with 0", client.close() == 0)
 
 
+def tools(aside, env, folder):
+    section("a tool call of the real model")
+    pathlib.Path(folder, "lighthouse.txt").write_text("It stands by the sea.\n", encoding="utf-8")
+    for wire in ("local", "messages"):
+        with Client(aside, env, folder) as client:
+            # It is a very small model: it is likely to call the tool, not certain.
+            for words in ("Which files are in this folder?", "List the files here with ls.", "Use ls now."):
+                calls = {}
+
+                def watch(event):
+                    if event["type"] == "itemCompleted" and event["item"]["type"] == "toolCall":
+                        calls[event["item"]["id"]] = event["item"]
+
+                asked = client.send("prompt", text=words, model=f"{wire}/smollm2", tools=["ls"], maxTokens=SHORT, cwd=folder)
+                result, _ = client.answer(asked, watch)
+                if any(call["status"] == "completed" for call in calls.values()):
+                    break
+        made = [call for call in calls.values() if call["status"] == "completed"]
+        if not holds(f"{wire}: it called a tool, which ran", made and made[0]["name"] == "ls", (calls, result)):
+            continue
+        holds(f"{wire}: the tool said what is there", "lighthouse.txt" in made[0]["text"], made)
+        # What it makes of that, or whether it looks again, is its own affair.
+        holds(f"{wire}: the model was given the result and the turn ended: {result['stopReason']}",
+              result["stopReason"] in ("endTurn", "maxTokens") and result["usage"]["outputTokens"] > 0, result)
+
+
 def main():
     aside = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
@@ -194,6 +220,8 @@ def main():
             responses(aside, model.address, folder)
             script(aside, env, folder, model)
             cancelled(aside, env, folder, model)
+        with open(pathlib.Path(home, "tools.log"), "wb") as log, Model(sys.argv[2], log, HERE / "tools.jinja") as model:
+            tools(aside, configure(home, model.address), folder)
 
 
 conclude(main)

