@@ -481,6 +481,7 @@ def signing_in():
         nvim.command("Aside login openrouter browser")
         nvim.until("the page and a place to paste are shown", lambda: len(floats(nvim)) == 2)
         nvim.shows("openrouter.ai")
+        nvim.shows("Paste the address")
         opened_url = nvim.lua("return vim.g.opened")
         holds("a page that cannot be opened can be read and pasted",
               opened_url.startswith("https://openrouter.ai/") and nvim.lua("return vim.fn.getreg('\"')") == opened_url, opened_url)

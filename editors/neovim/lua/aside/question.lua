@@ -297,9 +297,10 @@ end
 
 --- Asks for one line that is not shown. Unlike `inputsecret()` it can be taken back, and stops nothing.
 ---@param title string
+---@param message string what it is about, shown below
 ---@param done fun(text: string?)
 ---@return fun() close
-function M.secret(title, done)
+function M.secret(title, message, done)
   local finished = false
   local win
   local function finish(text)
@@ -331,6 +332,20 @@ function M.secret(title, done)
   })
   vim.bo[buf].undolevels, vim.bo[buf].swapfile = -1, false
   vim.api.nvim_buf_set_lines(buf, 0, -1, false, { '' })
+  local about, line = {}, ''
+  for word in message:gmatch('%S+') do
+    if line ~= '' and vim.fn.strdisplaywidth(line .. ' ' .. word) > width then
+      about[#about + 1] = { { line, 'AsideHint' } }
+      line = word
+    else
+      line = line == '' and word or line .. ' ' .. word
+    end
+  end
+  if line ~= '' then
+    about[#about + 1] = { { line, 'AsideHint' } }
+  end
+  vim.api.nvim_buf_set_extmark(buf, require('aside.draw').ns, 0, 0, { virt_lines = about })
+  vim.api.nvim_win_set_height(win, math.min(1 + #about, vim.o.lines - 6))
   vim.fn.matchadd('Conceal', '.', 10, -1, { conceal = '*', window = win })
   vim.wo[win].conceallevel, vim.wo[win].concealcursor, vim.wo[win].wrap = 2, 'nvic', false
   -- Plugins that complete, or keep what was typed, see nothing here.
@@ -378,6 +393,8 @@ function M.form(params, reply)
     elseif not field then
       return finish(next(values) and values or vim.empty_dict())
     end
+    -- A message of its own could have to be confirmed first. What it is about is said once.
+    local message = index == 1 and params.message ~= '' and params.message .. ': ' or ''
     local function take(value)
       if closed then
         return
@@ -388,21 +405,18 @@ function M.form(params, reply)
       ask(index + 1)
     end
     if field.kind == 'secret' then
-      close_field = M.secret(field.label, take)
+      close_field = M.secret(field.label, message, take)
     elseif field.kind == 'choice' or field.kind == 'boolean' then
       local choices = field.kind == 'boolean' and { 'yes', 'no' } or field.choices
-      vim.ui.select(choices, { prompt = field.label, kind = 'aside_form' }, function(choice)
+      vim.ui.select(choices, { prompt = message .. field.label, kind = 'aside_form' }, function(choice)
         if choice and field.kind == 'boolean' then
           choice = choice == 'yes' and 'true' or 'false'
         end
         take(choice)
       end)
     else
-      vim.ui.input({ prompt = field.label .. ': ' }, take)
+      vim.ui.input({ prompt = message .. field.label .. ': ' }, take)
     end
-  end
-  if params.message ~= '' then
-    vim.notify('aside: ' .. params.message, vim.log.levels.INFO)
   end
   ask(1)
   return function()
