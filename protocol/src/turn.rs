@@ -123,6 +123,9 @@ objects! {
         pub usage: Usage,
         /// What they cost; null where the price is not known.
         pub cost: Option<Money>,
+        /// What the person should know of the cost, such as that a subscription is billed per token for it; null
+        /// where there is nothing to know.
+        pub cost_note: Option<String>,
         /// The conversation.
         pub session_id: String,
         /// The turn.

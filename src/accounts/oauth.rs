@@ -107,6 +107,11 @@ pub trait Flow: Send + Sync {
         None
     }
 
+    /// What the person is to know wherever the cost of a call is told.
+    fn cost_note(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What the person is to know of what was granted, such as a plan that does not include what is asked for.
     fn concern(&self, grant: &Grant) -> Option<String> {
         let _ = grant;

@@ -114,6 +114,16 @@ impl Accounts {
         Some(format!("the sign-in {} of {AUTH_FILE} ({})", plain(&id), Self::login_again(provider, &id)))
     }
 
+    /// What the person is to know of what calls of `provider` cost, where they are made with a sign-in: who is billed
+    /// how.
+    pub fn cost_note(&self, provider: &Provider) -> Option<&'static str> {
+        let file = self.auth_file();
+        match self.chosen(&file, provider) {
+            Ok(Chosen { stored: Some(Stored::Grant(_)), .. }) => self.flow(provider)?.cost_note(),
+            _ => None,
+        }
+    }
+
     /// Whether the credential of `provider` is what a command prints.
     pub fn runs_command(&self, provider: &Provider) -> bool {
         let file = self.auth_file();

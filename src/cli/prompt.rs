@@ -415,5 +415,9 @@ fn footer(outcome: &PromptOutcome, elapsed: Duration) -> String {
     }
     parts.push(format!("{}.{} s", elapsed.as_secs(), elapsed.subsec_millis() / 100));
     parts.push(format!("session {}", outcome.session));
-    parts.join(" · ")
+    let footer = parts.join(" · ");
+    match outcome.cost_note {
+        Some(note) => format!("{footer}\n{note}"),
+        None => footer,
+    }
 }

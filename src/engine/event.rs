@@ -322,6 +322,8 @@ pub struct PromptOutcome {
     pub usage: Usage,
     /// US dollars, where the price is known.
     pub cost: Option<f64>,
+    /// What the person is to know of it: who is billed how.
+    pub cost_note: Option<&'static str>,
     pub session: SessionId,
     pub turn: TurnId,
     pub model: Option<String>,

@@ -763,6 +763,7 @@ impl Session {
             text: turn.answer_text(&self.transcript),
             usage: turn.usage,
             cost: turn.cost,
+            cost_note: turn.cost_note,
             session: self.id.clone(),
             turn: turn.id,
             model: self.model.as_ref().map(|model| format!("{}/{}", model.provider, model.id)),

@@ -47,6 +47,8 @@ pub(super) struct Turn {
     pub(super) usage: Usage,
     /// US dollars, where every call's price is known.
     pub(super) cost: Option<f64>,
+    /// What the person is to know of the cost: who is billed how.
+    pub(super) cost_note: Option<&'static str>,
     pub(super) warnings: Vec<String>,
     /// What the person said meanwhile and the model has not been told yet.
     pub(super) steers: Vec<Vec<Content>>,
@@ -152,6 +154,7 @@ impl Turn {
             idempotency: prompt.idempotency.take(),
             usage: Usage::default(),
             cost: Some(0.0),
+            cost_note: None,
             warnings,
             steers: Vec::new(),
             prompt,
@@ -337,7 +340,7 @@ impl Session {
     }
 
     fn call_model(&mut self, authorised: Authorised) {
-        let Authorised { call, credential } = authorised;
+        let Authorised { call, credential, cost_note } = authorised;
         let sent = Sent {
             name: credential,
             model: Arc::clone(&call.model),
@@ -345,6 +348,7 @@ impl Session {
             headers: call.headers.clone(),
         };
         let Some(turn) = &mut self.turn else { return };
+        turn.cost_note = cost_note;
         let number = self.transcript.last_call() + 1;
         if turn.broken.is_empty() {
             turn.call = number;

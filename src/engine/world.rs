@@ -215,6 +215,7 @@ impl World {
         }
         let failed = Failure::of_credential;
         let accounts = self.accounts_for(&provider, account);
+        let cost_note = explicit.is_none().then(|| accounts.cost_note(&provider)).flatten();
         let source = match &explicit {
             Some(_) => "the key that was given with the request".to_owned(),
             None => credential_name(&accounts, &provider),
@@ -250,7 +251,7 @@ impl World {
             settings: Arc::clone(&self.settings),
             system: accounts.system_for(&provider),
         };
-        Ok(Authorised { call, credential: source })
+        Ok(Authorised { call, credential: source, cost_note })
     }
 
     /// How long `provider` is asked to keep prompts that say nothing of it themselves.
@@ -293,6 +294,8 @@ pub(super) struct Authorised {
     pub(super) call: Call,
     /// What it is authorised with, for people: never the credential itself.
     pub(super) credential: String,
+    /// What the person is to know of what it costs.
+    pub(super) cost_note: Option<&'static str>,
 }
 
 /// Where a credential came from, for people.

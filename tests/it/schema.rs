@@ -357,6 +357,7 @@ fn results() -> Vec<(&'static str, Value)> {
             json!({
                 "stopReason": "error", "text": "", "usage": Usage::default(),
                 "cost": Money { amount: 0.1, currency: "USD".to_owned() },
+                "costNote": "billed per token",
                 "sessionId": "s1", "turnId": "t1", "model": null, "error": turn_error(), "warnings": [],
             }),
         ),

@@ -1296,6 +1296,8 @@ export interface PromptResult {
   usage: Usage;
   /** What they cost; null where the price is not known. */
   cost: Money | null;
+  /** What the person should know of the cost, such as that a subscription is billed per token for it; null where there is nothing to know. */
+  costNote: string | null;
   /** The conversation. */
   sessionId: string;
   /** The turn. */

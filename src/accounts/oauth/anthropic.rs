@@ -54,6 +54,10 @@ impl Flow for Anthropic {
     }
 
     fn note(&self) -> Option<&'static str> {
+        self.cost_note()
+    }
+
+    fn cost_note(&self) -> Option<&'static str> {
         Some(
             "use of a Claude subscription outside Anthropic's own programs draws on extra usage, which is billed \
              per token and not against the plan's limits: https://claude.ai/settings/usage",

@@ -417,6 +417,7 @@ pub fn prompt_result(outcome: &PromptOutcome) -> wire::PromptResult {
         text: outcome.text.clone(),
         usage: usage(&outcome.usage),
         cost: money(outcome.cost),
+        cost_note: outcome.cost_note.map(str::to_owned),
         session_id: outcome.session.to_string(),
         turn_id: outcome.turn.to_string(),
         model: outcome.model.clone(),

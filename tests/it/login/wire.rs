@@ -63,7 +63,7 @@ fn at_page(server: &mut TestServer, provider: &str) -> (Sent, String, String) {
 }
 
 /// Prompts, lets the token end, and prompts again: the person sees nothing of it.
-fn converse(lab: &Lab, server: &mut TestServer, model: &str, wire: &str, client: Client) {
+fn converse(lab: &Lab, server: &mut TestServer, model: &str, wire: &str, client: Client) -> Option<String> {
     let answer = |one: &str| speech::text(wire, one, "!");
     lab.internet.provider().reply(answer("signed in"));
     let told = prompted(server, model);
@@ -73,6 +73,7 @@ fn converse(lab: &Lab, server: &mut TestServer, model: &str, wire: &str, client:
     let told = prompted(server, model);
     assert_eq!((told.text.as_str(), &told.error), ("still!", &None), "{:?}", lab.identity.violations());
     lab.no_violations(&[]);
+    told.cost_note
 }
 
 #[test]
@@ -99,7 +100,9 @@ fn claude_is_signed_in_to_and_prompted() {
         assert!(!is_open(address, 53692));
     }
     server.ignore_rest();
-    converse(&lab, &mut server, "anthropic/claude-haiku-4-5", "anthropic-messages", Client::Anthropic);
+    let model = "anthropic/claude-haiku-4-5";
+    let note = converse(&lab, &mut server, model, "anthropic-messages", Client::Anthropic);
+    assert!(note.unwrap().contains("billed per token"));
     let requests = lab.internet.provider().requests();
     let call = requests.iter().find(|request| request.target.starts_with("/v1/messages")).unwrap();
     assert!(call.header("anthropic-beta").unwrap().contains("oauth-2025-04-20"));
@@ -126,7 +129,10 @@ fn chatgpt_is_signed_in_to_by_a_code_and_prompted() {
     changed(&mut server, "openai-codex");
     assert_eq!(entry(&server, "openai-codex")["accountId"], "account-1");
     server.ignore_rest();
-    converse(&lab, &mut server, "openai-codex/gpt-5.5", "openai-codex-responses", Client::Codex);
+    assert_eq!(
+        converse(&lab, &mut server, "openai-codex/gpt-5.5", "openai-codex-responses", Client::Codex),
+        None
+    );
 }
 
 #[test]
@@ -147,7 +153,10 @@ fn copilot_is_signed_in_to_and_prompted_where_its_token_says() {
     assert_eq!(account["source"], "authFile", "{account}");
     changed(&mut server, "github-copilot");
     server.ignore_rest();
-    converse(&lab, &mut server, "github-copilot/gpt-5.4", "openai-responses", Client::Copilot);
+    assert_eq!(
+        converse(&lab, &mut server, "github-copilot/gpt-5.4", "openai-responses", Client::Copilot),
+        None
+    );
     assert!(lab.internet.targets().contains(&"api.business.githubcopilot.com:443".to_owned()));
     // A model that is there and not enabled has an error of its own.
     let refusal = r#"{"error":{"message":"The requested model is not supported.","code":"model_not_supported","type":"invalid_request_error"}}"#;
@@ -171,7 +180,7 @@ fn the_others_are_signed_in_to_and_prompted() {
         lab.identity.type_code(shown["code"].as_str().unwrap());
         assert_eq!(result(&mut server, &sent)["account"]["source"], "authFile");
         server.ignore_rest();
-        converse(&lab, &mut server, model, wire, client);
+        assert_eq!(converse(&lab, &mut server, model, wire, client), None);
     }
     let mut server = started(&lab, &able());
     let (sent, url, _) = at_page(&mut server, "openrouter");

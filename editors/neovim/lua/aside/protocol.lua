@@ -830,6 +830,7 @@
 ---@field text string What the model said in its last message.
 ---@field usage aside.Usage What all model calls of the turn used.
 ---@field cost? aside.Money What they cost; null where the price is not known.
+---@field costNote? string What the person should know of the cost, such as that a subscription is billed per token for it; null where there is nothing to know.
 ---@field sessionId string The conversation.
 ---@field turnId string The turn.
 ---@field model? string `provider/id`; null where none was reached.
