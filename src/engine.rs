@@ -490,7 +490,9 @@ impl Engine {
             model: None,
             account: None,
             thinking: changes.thinking,
-            permission_mode: changes.permission_mode.unwrap_or_default(),
+            permission_mode: changes
+                .permission_mode
+                .unwrap_or_else(|| self.world.client.first_mode(PermissionMode::default())),
         };
         if changes.model.is_some() || changes.account.is_some() {
             match self.world.find_model(changes.model.as_deref(), None) {

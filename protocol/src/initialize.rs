@@ -30,7 +30,8 @@ objects! {
         /// The folder that is open.
         #[serde(default)]
         pub cwd: Option<String>,
-        /// Whether the user trusts that folder.
+        /// Whether the user trusts that folder. Where not, conversations begin, and come back, in the permission
+        /// mode `plan`, until the client names another.
         #[serde(default)]
         pub workspace_trusted: Option<bool>,
     }

@@ -270,7 +270,7 @@ impl Session {
             folders: loaded.folders,
             system: loaded.system,
             thinking: loaded.thinking,
-            permission_mode: loaded.mode,
+            permission_mode: world.client.first_mode(loaded.mode),
             model: None,
             account: loaded.account,
         };

@@ -51,6 +51,16 @@ pub struct Client {
     pub apply_edit: bool,
     pub open_url: bool,
     pub show_device_code: bool,
+    /// The person does not trust the folder that is open.
+    pub untrusted: bool,
+}
+
+impl Client {
+    /// The mode that a conversation begins in, or comes back in, where the client does not name one; `own` is what
+    /// it would be otherwise.
+    pub(super) fn first_mode(self, own: PermissionMode) -> PermissionMode {
+        if self.untrusted { PermissionMode::Plan } else { own }
+    }
 }
 
 /// A model that was looked up.

@@ -673,7 +673,7 @@ export interface InitializeParams {
   proxy?: string | null;
   /** The folder that is open. */
   cwd?: string | null;
-  /** Whether the user trusts that folder. */
+  /** Whether the user trusts that folder. Where not, conversations begin, and come back, in the permission mode `plan`, until the client names another. */
   workspaceTrusted?: boolean | null;
 }
 

@@ -264,6 +264,7 @@ fn initialize(context: &mut Context, call: Call) -> Result<(), (Ticket, ErrorObj
         apply_edit: capabilities.apply_edit,
         open_url: capabilities.open_url,
         show_device_code: capabilities.show_device_code,
+        untrusted: params.workspace_trusted == Some(false),
     };
     let mut settings = match params.settings {
         None | Some(serde_json::Value::Null) => serde_json::Map::new(),

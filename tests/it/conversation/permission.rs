@@ -44,6 +44,28 @@ fn each_call_is_asked_for() {
 }
 
 #[test]
+fn in_a_folder_that_is_not_trusted_nothing_has_an_effect_until_the_client_says_so() {
+    let mut server = TestServer::new().script(TWO_CALLS).start();
+    let trusted = json!({"workspaceTrusted": false, "capabilities": {"requestPermission": true}});
+    server.call("initialize", &trusted);
+    let new = server.call("newSession", &json!({}));
+    assert_eq!(new["session"]["permissionMode"], "plan");
+    let session = new["sessionId"].as_str().unwrap().to_owned();
+    let prompt = server.prompt(&session, "hi");
+    assert_eq!(server.expect_turn_end(&prompt).stop_reason, StopReason::EndTurn);
+    let [one, two] = tools(&mut server, &session).try_into().unwrap();
+    assert!(one.1.as_str().unwrap().contains("plan mode"), "{one:?}");
+    assert_eq!((one.0, two.0), (json!("failed"), json!("failed")));
+    // A conversation of before comes back in it too, and the client may name another.
+    let mode = json!({"sessionId": session, "permissionMode": "ask"});
+    assert_eq!(server.call("configureSession", &mode)["session"]["permissionMode"], "ask");
+    server.call("closeSession", &json!({"sessionId": session}));
+    let opened = server.call("openSession", &json!({"sessionId": session}));
+    assert_eq!(opened["session"]["permissionMode"], "plan");
+    server.ignore_rest();
+}
+
+#[test]
 fn a_session_can_be_allowed_exactly_this() {
     let script = r#"{"toolCall":{"name":"demo","arguments":{"note":"one"}}}
 {"turn":true}

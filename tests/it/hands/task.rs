@@ -92,7 +92,7 @@ fn check_calls(calls: &[(String, String, String)], forever: &str) {
         ("edit", &["notes.txt"], &[]),
         ("write", &["lib/upper.sh"], &[]),
         ("shell", &["all tests passed"], &["FAILED"]),
-        ("shell", &["1"], &[]),
+        ("shell", &["in the background as process 3"], &[]),
         ("processes", &[forever], &[]),
         ("processes", &[], &[]),
     ];

@@ -431,7 +431,7 @@
 ---@field environment? table<string, string> Variables that stand above the process's environment.
 ---@field proxy? string The editor's own HTTP proxy.
 ---@field cwd? string The folder that is open.
----@field workspaceTrusted? boolean Whether the user trusts that folder.
+---@field workspaceTrusted? boolean Whether the user trusts that folder. Where not, conversations begin, and come back, in the permission mode `plan`, until the client names another.
 
 --- What the server is and can.
 ---@class aside.InitializeResult
