@@ -17,7 +17,7 @@ use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
-pub use replace::{Before, Replaced};
+pub use replace::{Before, Replaced, sweep_beside};
 pub use walk::{Entry, Rules, Walk};
 
 use super::intent::Place;

@@ -18,6 +18,7 @@ use crate::models::{Content, Usage};
 use crate::system::files::Files;
 use crate::tools::FileChange;
 use crate::tools::change::hash;
+use crate::tools::workspace::sweep_beside;
 
 /// How much of a file is read for a list.
 const HEAD: usize = 8 << 10;
@@ -122,6 +123,7 @@ pub fn load(store: &Store, session: &SessionId, access: Access) -> Result<Loaded
     let mut loaded = parse(&bytes).ok_or_else(foreign)?;
     for item in loaded.items.iter_mut().filter(|item| item.status == ItemStatus::InProgress) {
         item.status = settled(item, files.as_ref());
+        sweep(item);
     }
     settle_reviews(&mut loaded, files.as_ref());
     let is_missing = |folder: &&String| !files.stamp(Path::new(folder)).is_ok_and(|stamp| stamp.is_dir);
@@ -285,6 +287,21 @@ fn settled(item: &Item, files: &dyn Files) -> ItemStatus {
         ItemStatus::Cancelled
     } else {
         ItemStatus::Failed
+    }
+}
+
+/// Removes what a change that was cut off has left beside its file.
+fn sweep(item: &Item) {
+    let ItemBody::FileChange(FileChangeItem { change, .. }) = &item.body else { return };
+    let swept = match item.status {
+        ItemStatus::Completed => {
+            sweep_beside(&change.path, Some(change.hash_before.as_deref().unwrap_or("")))
+        }
+        ItemStatus::Cancelled => sweep_beside(&change.path, None),
+        _ => return,
+    };
+    if let Err(error) = swept {
+        tracing::debug!(%error, "what a change has left stays");
     }
 }
 

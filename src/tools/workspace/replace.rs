@@ -12,6 +12,7 @@ use std::path::{Component, Path};
 use super::{GateError, Workspace, WorkspacePath};
 use crate::system::Random;
 use crate::system::beneath::{Access, Folder, Kind, Look, Openness, Renaming, take_over};
+use crate::tools::change::hash;
 use crate::tools::seen::Digest;
 
 /// What must be there for a file to be written.
@@ -205,6 +206,40 @@ impl Job<'_> {
     }
 }
 
+/// How the names of files of ours begin and end.
+const PIECE_START: &str = ".aside-";
+const PIECE_END: &str = ".tmp";
+
+/// Names that are looked at in one folder.
+const MAX_NAMES: usize = 100_000;
+
+/// Removes what a process that was killed has left beside `path`. With `replaced`, the change was made, and what is
+/// left is what stood there before: it goes only if it is of that hash, and not if somebody else had been quicker.
+pub fn sweep_beside(path: &Path, replaced: Option<&str>) -> io::Result<()> {
+    let folder = Folder::open(path.parent().unwrap_or(Path::new("")))?;
+    let (names, _) = folder.names(MAX_NAMES)?;
+    for (name, kind) in names {
+        let is_piece =
+            name.to_str().is_some_and(|name| name.starts_with(PIECE_START) && name.ends_with(PIECE_END));
+        if !is_piece || kind != Kind::File {
+            continue;
+        }
+        let (mut file, _) = folder.file(Path::new(&name), Access::Read)?;
+        if file.try_lock().is_err() {
+            continue;
+        }
+        if let Some(replaced) = replaced {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            if hash(&bytes) != replaced {
+                continue;
+            }
+        }
+        folder.remove(&name)?;
+    }
+    Ok(())
+}
+
 /// A file of ours beside the one that is written; gone when it is dropped.
 struct Beside<'f> {
     folder: &'f Folder,
@@ -215,8 +250,11 @@ struct Beside<'f> {
 
 impl<'f> Beside<'f> {
     fn new(folder: &'f Folder, random: &Random, openness: Openness) -> io::Result<Self> {
-        let name = OsString::from(format!(".aside-{}.tmp", random.id()));
+        let name = OsString::from(format!("{PIECE_START}{}{PIECE_END}", random.id()));
         let file = folder.create(&name, openness)?;
+        // Held while it is written, so that it is known which pieces nobody writes any more. Without locks on this
+        // file system none is ever swept.
+        let _ = file.try_lock();
         Ok(Self { folder, name, file, is_kept: std::cell::Cell::new(false) })
     }
 

@@ -160,6 +160,12 @@ fn a_kill_leaves_every_file_whole_and_the_session_knows_which_it_is() {
                 version(content)
             );
         }
+        let names = std::fs::read_dir(project.root()).unwrap();
+        let pieces: Vec<_> = names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with('.'))
+            .collect();
+        assert_eq!(pieces, [""; 0], "round {round}");
         drop(server.child.stdin.take());
         server.child.wait().unwrap();
     }
