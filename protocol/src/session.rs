@@ -1,6 +1,8 @@
 //! Conversations: made, opened, listed, changed.
 
-use crate::{CheckpointScope, Event, Item, Layout, LayoutDocument, PendingQuestion, QueueEntry, Usage};
+use crate::{
+    CheckpointScope, Event, Item, Layout, LayoutDocument, Money, PendingQuestion, QueueEntry, Usage,
+};
 
 open_enum! {
     /// What tools may do unasked.
@@ -113,6 +115,8 @@ objects! {
         pub updated_at_ms: u64,
         /// Everything used so far.
         pub usage: Usage,
+        /// What all of it cost; null where a price is not known.
+        pub cost: Option<Money>,
     }
 
     /// Opens a conversation, or asks what was missed of an open one.

@@ -195,6 +195,8 @@ pub struct SessionInfo {
     pub created_at_ms: u64,
     pub updated_at_ms: u64,
     pub usage: Usage,
+    /// What all turns that are over have cost, in US dollars; `None` where the price of one is not known.
+    pub cost: Option<f64>,
 }
 
 /// An account of a provider, by its label.

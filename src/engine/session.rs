@@ -559,6 +559,7 @@ impl Session {
             created_at_ms: self.created_at_ms,
             updated_at_ms: self.updated_at_ms,
             usage: self.usage,
+            cost: self.transcript.cost(),
         }
     }
 

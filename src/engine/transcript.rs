@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::event::EndedTurn;
 use super::item::{Item, ItemBody, ItemId, ItemStatus};
 use super::running::told;
-use crate::models::{Assistant, Block, Content, Message};
+use crate::models::{Assistant, Block, Content, Message, Usage};
 
 /// The items in order. Item `n` has the index `n - 1`.
 #[derive(Default)]
@@ -28,6 +28,12 @@ impl Transcript {
             turns: turns.into_iter().map(Arc::new).collect(),
             last: last.0,
         }
+    }
+
+    /// What the turns that are over have cost, in US dollars. One that used nothing cost nothing.
+    pub(super) fn cost(&self) -> Option<f64> {
+        let used = self.turns.iter().filter(|turn| turn.usage != Usage::default());
+        used.map(|turn| turn.cost).try_fold(0.0, |sum, cost| Some(sum + cost?))
     }
 
     /// The turns that are over.

@@ -131,7 +131,7 @@ fn session() -> Value {
         "sessionId": "s1", "title": null, "cwd": "/home/user/project", "additionalDirectories": [], "model": null,
         "account": null, "thinking": null,
         "permissionMode": "ask", "state": "idle", "storage": "disk", "readOnly": false, "epoch": 1, "seq": 0,
-        "createdAtMs": 1, "updatedAtMs": 1, "usage": Usage::default(),
+        "createdAtMs": 1, "updatedAtMs": 1, "usage": Usage::default(), "cost": null,
     })
 }
 

@@ -1606,6 +1606,8 @@ export interface SessionInfo {
   updatedAtMs: number;
   /** Everything used so far. */
   usage: Usage;
+  /** What all of it cost; null where a price is not known. */
+  cost: Money | null;
 }
 
 /** What a session is doing. */

@@ -336,6 +336,7 @@ pub fn info(info: &SessionInfo) -> wire::SessionInfo {
         created_at_ms: info.created_at_ms,
         updated_at_ms: info.updated_at_ms,
         usage: usage(&info.usage),
+        cost: money(info.cost),
     }
 }
 

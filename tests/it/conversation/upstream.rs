@@ -34,6 +34,31 @@ fn the_second_request_holds_the_first_exchange() {
 }
 
 #[test]
+fn what_a_conversation_has_cost_is_the_sum_of_its_turns() {
+    let upstream = Upstream::start();
+    let counts = r#"{"id":"c","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":500}}"#;
+    for _ in 0..2 {
+        upstream.provider.reply(Reply::sse([&*text("Yes."), counts, "[DONE]"]));
+    }
+    let mut server = TestServer::new().upstream(&upstream).start();
+    let session = server.new_session();
+    let open = json!({"sessionId": session});
+    assert_eq!(
+        server.call("openSession", &open)["session"]["cost"],
+        json!({"amount": 0.0, "currency": "USD"})
+    );
+    for total in [0.002, 0.004] {
+        let prompt = server.prompt(&session, "And?");
+        assert_eq!(server.expect_turn_end(&prompt).cost.unwrap().amount.to_string(), "0.002");
+        assert_eq!(server.call("openSession", &open)["session"]["cost"]["amount"], json!(total));
+    }
+    // As it is kept in the file too.
+    server.call("closeSession", &open);
+    assert_eq!(server.call("openSession", &open)["session"]["cost"]["amount"], json!(0.004));
+    server.ignore_rest();
+}
+
+#[test]
 fn the_output_limit_is_the_models_unless_the_prompt_or_the_context_says_less() {
     let upstream = Upstream::start();
     let mut server = TestServer::new().upstream(&upstream).start();

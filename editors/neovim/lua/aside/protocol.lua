@@ -1023,6 +1023,7 @@
 ---@field createdAtMs integer Milliseconds since the Unix epoch.
 ---@field updatedAtMs integer Milliseconds since the Unix epoch.
 ---@field usage aside.Usage Everything used so far.
+---@field cost? aside.Money What all of it cost; null where a price is not known.
 
 --- What a session is doing.
 ---@alias aside.SessionState
