@@ -79,6 +79,22 @@ function M.unfit(result)
   end
 end
 
+--- Begins the server, and opens again what is open.
+---@param done? fun()
+local function revive(done)
+  M.start(function(fault)
+    if fault then
+      return M.tell(fault)
+    end
+    for _, chat in pairs(M.chats) do
+      chat:reopen()
+    end
+    if done then
+      done()
+    end
+  end)
+end
+
 local function died(rpc_, code, signal, stderr)
   if rpc_ ~= server then
     return
@@ -119,14 +135,7 @@ local function died(rpc_, code, signal, stderr)
       ('the server died with %s%s; it is begun again, and nothing that was said is lost'):format(how, said),
       vim.log.levels.WARN
     )
-    M.start(function(fault)
-      if fault then
-        return M.tell(fault)
-      end
-      for _, chat in pairs(M.chats) do
-        chat:reopen()
-      end
-    end)
+    revive()
   end
 end
 
@@ -240,13 +249,7 @@ function M.restart()
     chat:lost()
   end
   M.stop(1000)
-  M.start(function(fault)
-    if fault then
-      return M.tell(fault)
-    end
-    for _, chat in pairs(M.chats) do
-      chat:reopen()
-    end
+  revive(function()
     M.tell('the server was begun again', vim.log.levels.INFO)
   end)
 end

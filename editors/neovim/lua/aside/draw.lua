@@ -170,18 +170,16 @@ function Document:complete()
   end
 end
 
---- Writes lines although they are not the user's to change.
----@param first integer
----@param last integer
----@param lines string[]
-function Document:write(first, last, lines)
+--- Changes lines although they are not the user's to change.
+---@param change fun()
+function Document:unlocked(change)
   local bo = vim.bo[self.buf]
   local was = bo.modifiable
   self.writing = true
   if not was then
     bo.modifiable = true
   end
-  vim.api.nvim_buf_set_lines(self.buf, first, last, false, lines)
+  change()
   if not was then
     bo.modifiable = false
   end
@@ -190,34 +188,34 @@ function Document:write(first, last, lines)
   self.writing = false
 end
 
+--- Writes lines in the place of others.
+---@param first integer
+---@param last integer
+---@param lines string[]
+function Document:write(first, last, lines)
+  self:unlocked(function()
+    vim.api.nvim_buf_set_lines(self.buf, first, last, false, lines)
+  end)
+end
+
 --- Writes text at the end of a line, and lines behind it.
 ---@param row integer
 ---@param lines string[]
 function Document:append(row, lines)
-  local bo = vim.bo[self.buf]
-  local was = bo.modifiable
-  self.writing = true
-  if not was then
-    bo.modifiable = true
-  end
-  -- Marks that begin at an empty line would go along with the text, like those before which lines are put.
-  local at = vim.api.nvim_buf_get_offset(self.buf, row)
-  local held = vim.api.nvim_buf_get_offset(self.buf, row + 1) - at <= 1 and self:around(row) or {}
-  vim.api.nvim_buf_set_text(self.buf, row, -1, row, -1, lines)
-  self.count = self.count + #lines - 1
-  for id, extent in pairs(held) do
-    if extent[1] == row then
-      local mark = self.marks[id]
-      local to = extent[2] + #lines - 1
-      self:set_mark({ id = id, kind = mark.kind, name = mark.name, from = row, to = to })
+  self:unlocked(function()
+    -- Marks that begin at an empty line would go along with the text, like those before which lines are put.
+    local at = vim.api.nvim_buf_get_offset(self.buf, row)
+    local held = vim.api.nvim_buf_get_offset(self.buf, row + 1) - at <= 1 and self:around(row) or {}
+    vim.api.nvim_buf_set_text(self.buf, row, -1, row, -1, lines)
+    self.count = self.count + #lines - 1
+    for id, extent in pairs(held) do
+      if extent[1] == row then
+        local mark = self.marks[id]
+        local to = extent[2] + #lines - 1
+        self:set_mark({ id = id, kind = mark.kind, name = mark.name, from = row, to = to })
+      end
     end
-  end
-  if not was then
-    bo.modifiable = false
-  end
-  -- Nothing in it is ever to be saved.
-  bo.modified = false
-  self.writing = false
+  end)
 end
 
 --- Takes patches; they are drawn a little later.
